@@ -1,0 +1,68 @@
+/**
+ * The four ways in which something fails, each printed in the same order: what, where, why, how to reproduce, what next.
+ *
+ * Messages start with a lower-case verb phrase, quote values, state ranges, and have no "Error:" prefix.
+ */
+
+/** The user's mistake: shown without a stack, and always names the path of the property. */
+export class InputError extends Error {
+  override readonly name = "InputError";
+  constructor(
+    /** Where in the inputs, for example `containers[0].ports[1].hostPort`. */
+    readonly path: string,
+    /** What is wrong and what would be right. */
+    readonly reason: string,
+  ) {
+    super(path === "" ? reason : `${path}: ${reason}`);
+  }
+}
+
+/** The node cannot be reached, refuses the login, or stopped answering. Never means that something is absent. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+  /** Whether no answer came before the deadline. */
+  readonly timedOut: boolean;
+  constructor(message: string, options: { cause?: unknown; timedOut?: boolean } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.timedOut = options.timedOut ?? false;
+  }
+}
+
+/** What a {@link CommandError} carries. */
+export interface CommandFailure {
+  /** What was being done, for example `could not mount /srv/box/proc`. */
+  readonly what: string;
+  /** The node's name and address. */
+  readonly node: string;
+  /** The command as it can be pasted into a shell on the node, secrets masked. */
+  readonly command: string;
+  readonly exitCode: number;
+  readonly stdout?: string;
+  readonly stderr: string;
+  readonly durationMs?: number;
+  /** What to do about it, where that is known. */
+  readonly next?: string;
+}
+
+/** A command on the node failed. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly failure: CommandFailure;
+  constructor(failure: CommandFailure, options?: { cause?: unknown }) {
+    super(describe(failure), options);
+    this.failure = failure;
+  }
+}
+
+/** An object with that name is there already and belongs to somebody else. */
+export class OwnershipError extends Error {
+  override readonly name = "OwnershipError";
+}
+
+function describe(f: CommandFailure): string {
+  const took = f.durationMs === undefined ? "" : ` after ${Math.round(f.durationMs)} ms`;
+  const lines = [`${f.what} (on ${f.node})`, `  ${f.command}   exited ${f.exitCode}${took}`];
+  for (const line of f.stderr.trimEnd().split("\n")) if (line !== "") lines.push(`  ${line}`);
+  if (f.next !== undefined) lines.push(f.next);
+  return lines.join("\n");
+}
