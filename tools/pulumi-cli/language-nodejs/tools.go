@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the command that set-up builds, so that go.mod and go.sum pin it with everything it needs.
+package tools
+
+import _ "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs"
