@@ -1,0 +1,340 @@
+/** The container part of the Pod types; see `types.ts`. */
+import type { Input } from "@pulumi/pulumi";
+
+/** Keys with text values. */
+export interface StringMap {
+  [key: string]: Input<string>;
+}
+
+/** One container of a pod. */
+export interface Container {
+  /** Arguments of the command; `$(NAME)` is replaced by that variable of env. */
+  args?: Input<Input<string>[] | undefined>;
+  /** What runs in place of the image's entry point, looked up in PATH inside the container; `$(NAME)` as in args. */
+  command?: Input<Input<string>[] | undefined>;
+  /** Environment variables, in order; a value may use `$(NAME)` of an earlier one; `$$` is a plain `$`. */
+  env?: Input<Input<EnvVar>[] | undefined>;
+  /** Refused: ConfigMaps and Secrets do not exist yet; list the variables in env. */
+  envFrom?: Input<Input<EnvFromSource>[] | undefined>;
+  /** Where the root file system comes from: `host:bash,ls` (programs of the node with their libraries) or `archive:PATH` (a tar of a root file system). */
+  image?: Input<string | undefined>;
+  /** Refused: no image is pulled yet. Accepted: `"IfNotPresent"`. */
+  imagePullPolicy?: Input<string | undefined>;
+  /** Refused: hooks are not run yet. Accepted: `{}`. */
+  lifecycle?: Input<Lifecycle | undefined>;
+  /** Refused: probes are not run yet. */
+  livenessProbe?: Input<Probe | undefined>;
+  /** DNS label, unique in the pod. Names the log folder. */
+  name: Input<string>;
+  /** What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address. */
+  ports?: Input<Input<ContainerPort>[] | undefined>;
+  /** Refused: probes are not run yet. */
+  readinessProbe?: Input<Probe | undefined>;
+  /** Refused: resources are not resized in place. */
+  resizePolicy?: Input<Input<ContainerResizePolicy>[] | undefined>;
+  /** What the container's cgroup may use. */
+  resources?: Input<ResourceRequirements | undefined>;
+  /** Refused: set it for the whole pod in spec.restartPolicy. */
+  restartPolicy?: Input<string | undefined>;
+  /** Refused: not implemented; restartPolicy of the pod decides. */
+  restartPolicyRules?: Input<Input<ContainerRestartRule>[] | undefined>;
+  /** Who the process is and what it may do. */
+  securityContext?: Input<SecurityContext | undefined>;
+  /** Refused: probes are not run yet. */
+  startupProbe?: Input<Probe | undefined>;
+  /** Refused: standard input is /dev/null. Accepted: `false`. */
+  stdin?: Input<boolean | undefined>;
+  /** Refused: standard input is /dev/null. Accepted: `false`. */
+  stdinOnce?: Input<boolean | undefined>;
+  /** Refused: termination messages are not collected. */
+  terminationMessagePath?: Input<string | undefined>;
+  /** Refused: termination messages are not collected. */
+  terminationMessagePolicy?: Input<string | undefined>;
+  /** Refused: containers have no terminal. Accepted: `false`. */
+  tty?: Input<boolean | undefined>;
+  /** Refused: block devices are not handed to containers. */
+  volumeDevices?: Input<Input<VolumeDevice>[] | undefined>;
+  /** Which volumes the container sees, and where. */
+  volumeMounts?: Input<Input<VolumeMount>[] | undefined>;
+  /** Where the process starts. Default `/`. */
+  workingDir?: Input<string | undefined>;
+}
+
+/** What a container may use, and what it asks for. */
+export interface ResourceRequirements {
+  /** Refused: there is no dynamic resource allocation. */
+  claims?: Input<Input<ResourceClaim>[] | undefined>;
+  /** `cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others are refused; 0 is no limit. */
+  limits?: Input<StringMap | undefined>;
+  /** `cpu` (the weight against other containers) and `memory` (for the QoS class and oom_score_adj). Default: the limits. */
+  requests?: Input<StringMap | undefined>;
+}
+
+/** One environment variable. */
+export interface EnvVar {
+  /** Printable ASCII without `=`. */
+  name: Input<string>;
+  /** Default: empty. May be an Output, or a secret. */
+  value?: Input<string | undefined>;
+  /** Refused: references cannot be resolved yet; give `value`. */
+  valueFrom?: Input<EnvVarSource | undefined>;
+}
+
+/** Refused as a whole. */
+export interface EnvFromSource {
+  configMapRef?: Input<ConfigMapEnvSource | undefined>;
+  prefix?: Input<string | undefined>;
+  secretRef?: Input<SecretEnvSource | undefined>;
+}
+
+/** Refused as a whole. */
+export interface Lifecycle {
+  postStart?: Input<LifecycleHandler | undefined>;
+  preStop?: Input<LifecycleHandler | undefined>;
+  stopSignal?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface Probe {
+  exec?: Input<ExecAction | undefined>;
+  failureThreshold?: Input<number | undefined>;
+  grpc?: Input<GRPCAction | undefined>;
+  httpGet?: Input<HTTPGetAction | undefined>;
+  initialDelaySeconds?: Input<number | undefined>;
+  periodSeconds?: Input<number | undefined>;
+  successThreshold?: Input<number | undefined>;
+  tcpSocket?: Input<TCPSocketAction | undefined>;
+  terminationGracePeriodSeconds?: Input<number | undefined>;
+  timeoutSeconds?: Input<number | undefined>;
+}
+
+/** A port that a container listens on. */
+export interface ContainerPort {
+  /** 1 to 65535. */
+  containerPort: Input<number>;
+  /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `""`. */
+  hostIP?: Input<string | undefined>;
+  /** Refused: ports of the node are not forwarded yet; use hostNetwork, where it must equal containerPort. Accepted: `0`. */
+  hostPort?: Input<number | undefined>;
+  /** At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container. */
+  name?: Input<string | undefined>;
+  /** Default `TCP`. */
+  protocol?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface ContainerResizePolicy {
+  resourceName: Input<string>;
+  restartPolicy: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface ContainerRestartRule {
+  action: Input<string>;
+  exitCodes?: Input<ContainerRestartRuleOnExitCodes | undefined>;
+}
+
+/** Who a process is and what it may do. */
+export interface SecurityContext {
+  /** `false` sets no_new_privs: set-uid programs and file capabilities gain nothing. Default `true`; always `true` when privileged. */
+  allowPrivilegeEscalation?: Input<boolean | undefined>;
+  /** Refused: AppArmor profiles are not loaded yet. */
+  appArmorProfile?: Input<AppArmorProfile | undefined>;
+  /** The capabilities beyond and below the default set of 14 that containerd gives. */
+  capabilities?: Input<Capabilities | undefined>;
+  /** `true` gives all capabilities, all devices and nothing masked. Default `false`. */
+  privileged?: Input<boolean | undefined>;
+  /** Refused: the masks of /proc cannot be chosen. */
+  procMount?: Input<string | undefined>;
+  /** `true` mounts the root file system read-only. Default `false`. */
+  readOnlyRootFilesystem?: Input<boolean | undefined>;
+  /** The group id of the process, 0 to 2147483647. Default: 0. */
+  runAsGroup?: Input<number | undefined>;
+  /** Refused: not checked yet; give a runAsUser other than 0. Accepted: `false`. */
+  runAsNonRoot?: Input<boolean | undefined>;
+  /** The user id of the process, 0 to 2147483647. Default: 0. */
+  runAsUser?: Input<number | undefined>;
+  /** Refused: SELinux labels are not set. */
+  seLinuxOptions?: Input<SELinuxOptions | undefined>;
+  /** Refused: seccomp profiles are not loaded yet. */
+  seccompProfile?: Input<SeccompProfile | undefined>;
+  /** Refused: the nodes are Linux machines. */
+  windowsOptions?: Input<WindowsSecurityContextOptions | undefined>;
+}
+
+/** Refused as a whole. */
+export interface VolumeDevice {
+  devicePath: Input<string>;
+  name: Input<string>;
+}
+
+/** Where a container sees a volume. */
+export interface VolumeMount {
+  /** Refused: not implemented. */
+  bindMountOptions?: Input<Input<string>[] | undefined>;
+  /** Path inside the container, without `:`; made when missing; unique in the container. */
+  mountPath: Input<string>;
+  /** Refused: mounts made later do not propagate into a running container. Accepted: `"None"`. */
+  mountPropagation?: Input<string | undefined>;
+  /** The name of a volume of the pod. */
+  name: Input<string>;
+  /** Default `false`. */
+  readOnly?: Input<boolean | undefined>;
+  /** Refused: mounts below a read-only volume keep their own options. Accepted: `"Disabled"`. */
+  recursiveReadOnly?: Input<string | undefined>;
+  /** Refused: not implemented; give hostPath the deeper path. Accepted: `""`. */
+  subPath?: Input<string | undefined>;
+  /** Refused: not implemented; give hostPath the deeper path. Accepted: `""`. */
+  subPathExpr?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface ResourceClaim {
+  name: Input<string>;
+  request?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface AppArmorProfile {
+  localhostProfile?: Input<string | undefined>;
+  type: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface SELinuxOptions {
+  level?: Input<string | undefined>;
+  role?: Input<string | undefined>;
+  type?: Input<string | undefined>;
+  user?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface SeccompProfile {
+  localhostProfile?: Input<string | undefined>;
+  type: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface WindowsSecurityContextOptions {
+  gmsaCredentialSpec?: Input<string | undefined>;
+  gmsaCredentialSpecName?: Input<string | undefined>;
+  hostProcess?: Input<boolean | undefined>;
+  runAsUserName?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface EnvVarSource {
+  configMapKeyRef?: Input<ConfigMapKeySelector | undefined>;
+  fieldRef?: Input<ObjectFieldSelector | undefined>;
+  fileKeyRef?: Input<FileKeySelector | undefined>;
+  resourceFieldRef?: Input<ResourceFieldSelector | undefined>;
+  secretKeyRef?: Input<SecretKeySelector | undefined>;
+}
+
+/** Refused as a whole. */
+export interface ConfigMapEnvSource {
+  name?: Input<string | undefined>;
+  optional?: Input<boolean | undefined>;
+}
+
+/** Refused as a whole. */
+export interface SecretEnvSource {
+  name?: Input<string | undefined>;
+  optional?: Input<boolean | undefined>;
+}
+
+/** Refused as a whole. */
+export interface LifecycleHandler {
+  exec?: Input<ExecAction | undefined>;
+  httpGet?: Input<HTTPGetAction | undefined>;
+  sleep?: Input<SleepAction | undefined>;
+  tcpSocket?: Input<TCPSocketAction | undefined>;
+}
+
+/** Refused as a whole. */
+export interface ExecAction {
+  command?: Input<Input<string>[] | undefined>;
+}
+
+/** Refused as a whole. */
+export interface GRPCAction {
+  mode?: Input<string | undefined>;
+  port: Input<number>;
+  service?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface HTTPGetAction {
+  host?: Input<string | undefined>;
+  httpHeaders?: Input<Input<HTTPHeader>[] | undefined>;
+  path?: Input<string | undefined>;
+  port: Input<number | string>;
+  protocol?: Input<string | undefined>;
+  scheme?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface TCPSocketAction {
+  host?: Input<string | undefined>;
+  port: Input<number | string>;
+}
+
+/** Refused as a whole. */
+export interface ContainerRestartRuleOnExitCodes {
+  operator: Input<string>;
+  values?: Input<Input<number>[] | undefined>;
+}
+
+/** Capabilities beyond and below the default set. */
+export interface Capabilities {
+  /** Names without `CAP_`, or `ALL`. */
+  add?: Input<Input<string>[] | undefined>;
+  /** Names without `CAP_`, or `ALL`; dropping `ALL` comes before what `add` names. */
+  drop?: Input<Input<string>[] | undefined>;
+}
+
+/** Refused as a whole. */
+export interface ConfigMapKeySelector {
+  key: Input<string>;
+  name?: Input<string | undefined>;
+  optional?: Input<boolean | undefined>;
+}
+
+/** Refused as a whole. */
+export interface ObjectFieldSelector {
+  apiVersion?: Input<string | undefined>;
+  fieldPath: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface FileKeySelector {
+  key: Input<string>;
+  optional?: Input<boolean | undefined>;
+  path: Input<string>;
+  volumeName: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface ResourceFieldSelector {
+  containerName?: Input<string | undefined>;
+  divisor?: Input<string | undefined>;
+  resource: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface SecretKeySelector {
+  key: Input<string>;
+  name?: Input<string | undefined>;
+  optional?: Input<boolean | undefined>;
+}
+
+/** Refused as a whole. */
+export interface SleepAction {
+  seconds: Input<number>;
+}
+
+/** Refused as a whole. */
+export interface HTTPHeader {
+  name: Input<string>;
+  value: Input<string>;
+}

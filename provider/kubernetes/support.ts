@@ -1,0 +1,366 @@
+/**
+ * Which fields of a Pod this release acts on: one table, down to the leaves of `metadata` and `spec`.
+ *
+ * The checks of `normalize.ts` walk it, `docs/pod-spec.md` is rendered from it, and a test compares it with the types of
+ * `@pulumi/kubernetes`. A field that is not supported is an error that names its path; none is silently ignored.
+ */
+
+import {
+  boolean,
+  type Field,
+  type Fields,
+  integer,
+  LIST,
+  map,
+  OUTPUT,
+  object,
+  REQUIRED,
+  refused,
+  refusedAll,
+  refusedList,
+  refusedMap,
+  string,
+} from "./field";
+
+const HANDLER = "host httpHeaders[]{name value} path port protocol scheme";
+const PROBE = `exec{command[]} failureThreshold grpc{mode port service} httpGet{${HANDLER}} initialDelaySeconds periodSeconds successThreshold tcpSocket{host port} terminationGracePeriodSeconds timeoutSeconds`;
+const HOOK = `exec{command[]} httpGet{${HANDLER}} sleep{seconds} tcpSocket{host port}`;
+const SELECTOR = "matchExpressions[]{key operator values[]} matchLabels{}";
+const NODE_TERM = "matchExpressions[]{key operator values[]} matchFields[]{key operator values[]}";
+const POD_TERM = `labelSelector{${SELECTOR}} matchLabelKeys[] mismatchLabelKeys[] namespaceSelector{${SELECTOR}} namespaces[] topologyKey`;
+const POD_AFFINITY = `preferredDuringSchedulingIgnoredDuringExecution[]{podAffinityTerm{${POD_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution[]{${POD_TERM}}`;
+const ITEMS = "items[]{key mode path user}";
+const DOWNWARD_ITEMS =
+  "items[]{fieldRef{apiVersion fieldPath} mode path resourceFieldRef{containerName divisor resource} user}";
+const OBJECT_META =
+  "annotations{} clusterName creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers[] generateName generation labels{} managedFields[]{apiVersion fieldsType fieldsV1 manager operation subresource time} name namespace ownerReferences[]{apiVersion blockOwnerDeletion controller kind name uid} resourceVersion selfLink uid";
+const SECURITY_CONTEXT_TEXT = "not implemented for the whole pod; set it in the securityContext of each container";
+const WINDOWS = "the nodes are Linux machines";
+const SCHEDULER = "nothing schedules here: `on` names the node";
+const SERVER_SET = "set by the API server of a cluster, never by the user";
+const NO_PROBES = "probes are not run yet";
+const NO_CSI = "there is no CSI and no cloud controller on the node; mount it on the node and use hostPath";
+
+const SECURITY_CONTEXT: Fields = {
+  allowPrivilegeEscalation: boolean(
+    "`false` sets no_new_privs: set-uid programs and file capabilities gain nothing. Default `true`; always `true` when privileged.",
+  ),
+  appArmorProfile: refused("AppArmor profiles are not loaded yet", "later", { below: "localhostProfile type" }),
+  capabilities: object("The capabilities beyond and below the default set of 14 that containerd gives.", {
+    add: string("Names without `CAP_`, or `ALL`.", LIST),
+    drop: string("Names without `CAP_`, or `ALL`; dropping `ALL` comes before what `add` names.", LIST),
+  }),
+  privileged: boolean("`true` gives all capabilities, all devices and nothing masked. Default `false`."),
+  procMount: refused("the masks of /proc cannot be chosen", "later"),
+  readOnlyRootFilesystem: boolean("`true` mounts the root file system read-only. Default `false`."),
+  runAsGroup: integer("The group id of the process, 0 to 2147483647. Default: 0."),
+  runAsNonRoot: refused("not checked yet; give a runAsUser other than 0", "next", { values: [false] }),
+  runAsUser: integer("The user id of the process, 0 to 2147483647. Default: 0."),
+  seLinuxOptions: refused("SELinux labels are not set", "never", { below: "level role type user" }),
+  seccompProfile: refused("seccomp profiles are not loaded yet", "next", { below: "localhostProfile type" }),
+  windowsOptions: refused(WINDOWS, "never", {
+    below: "gmsaCredentialSpec gmsaCredentialSpecName hostProcess runAsUserName",
+  }),
+};
+
+const CONTAINER: Fields = {
+  args: string("Arguments of the command; `$(NAME)` is replaced by that variable of env.", {
+    list: true,
+    output: true,
+  }),
+  command: string(
+    "What runs in place of the image's entry point, looked up in PATH inside the container; `$(NAME)` as in args.",
+    {
+      list: true,
+      output: true,
+    },
+  ),
+  env: object(
+    "Environment variables, in order; a value may use `$(NAME)` of an earlier one; `$$` is a plain `$`.",
+    {
+      name: string("Printable ASCII without `=`.", REQUIRED),
+      value: string("Default: empty. May be an Output, or a secret.", OUTPUT),
+      valueFrom: refused("references cannot be resolved yet; give `value`", "next", {
+        below:
+          "configMapKeyRef{key name optional} fieldRef{apiVersion fieldPath} fileKeyRef{key optional path volumeName} resourceFieldRef{containerName divisor resource} secretKeyRef{key name optional}",
+      }),
+    },
+    LIST,
+  ),
+  envFrom: refusedList(
+    "ConfigMaps and Secrets do not exist yet; list the variables in env",
+    "next",
+    "configMapRef{name optional} prefix secretRef{name optional}",
+  ),
+  image: string(
+    "Where the root file system comes from: `host:bash,ls` (programs of the node with their libraries) or `archive:PATH` (a tar of a root file system).",
+    REQUIRED,
+  ),
+  imagePullPolicy: refused("no image is pulled yet", "next", { values: ["IfNotPresent"] }),
+  lifecycle: refused("hooks are not run yet", "next", {
+    below: `postStart{${HOOK}} preStop{${HOOK}} stopSignal`,
+    values: ["{}"],
+  }),
+  livenessProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  name: string("DNS label, unique in the pod. Names the log folder.", REQUIRED),
+  ports: object(
+    "What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address.",
+    {
+      containerPort: integer("1 to 65535.", REQUIRED),
+      hostIP: refused("ports of the node are not forwarded yet; use hostNetwork", "next", { values: [""] }),
+      hostPort: refused(
+        "ports of the node are not forwarded yet; use hostNetwork, where it must equal containerPort",
+        "next",
+        {
+          values: [0],
+        },
+      ),
+      name: string("At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container."),
+      protocol: string("Default `TCP`.", { values: ["TCP", "UDP", "SCTP"] }),
+    },
+    LIST,
+  ),
+  readinessProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  resizePolicy: refusedList("resources are not resized in place", "later", "resourceName restartPolicy"),
+  resources: object("What the container's cgroup may use.", {
+    claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
+    limits: map(
+      "`cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others are refused; 0 is no limit.",
+    ),
+    requests: map(
+      "`cpu` (the weight against other containers) and `memory` (for the QoS class and oom_score_adj). Default: the limits.",
+    ),
+  }),
+  restartPolicy: refused("set it for the whole pod in spec.restartPolicy", "next"),
+  restartPolicyRules: refusedList(
+    "not implemented; restartPolicy of the pod decides",
+    "later",
+    "action exitCodes{operator values[]}",
+  ),
+  securityContext: object("Who the process is and what it may do.", SECURITY_CONTEXT),
+  startupProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  stdin: refused("standard input is /dev/null", "later", { values: [false] }),
+  stdinOnce: refused("standard input is /dev/null", "later", { values: [false] }),
+  terminationMessagePath: refused("termination messages are not collected", "later"),
+  terminationMessagePolicy: refused("termination messages are not collected", "later"),
+  tty: refused("containers have no terminal", "later", { values: [false] }),
+  volumeDevices: refusedList("block devices are not handed to containers", "later", "devicePath name"),
+  volumeMounts: object(
+    "Which volumes the container sees, and where.",
+    {
+      bindMountOptions: refusedList("not implemented", "later"),
+      mountPath: string(
+        "Path inside the container, without `:`; made when missing; unique in the container.",
+        REQUIRED,
+      ),
+      mountPropagation: refused("mounts made later do not propagate into a running container", "never", {
+        values: ["None"],
+      }),
+      name: string("The name of a volume of the pod.", REQUIRED),
+      readOnly: boolean("Default `false`."),
+      recursiveReadOnly: refused("mounts below a read-only volume keep their own options", "later", {
+        values: ["Disabled"],
+      }),
+      subPath: refused("not implemented; give hostPath the deeper path", "next", { values: [""] }),
+      subPathExpr: refused("not implemented; give hostPath the deeper path", "next", { values: [""] }),
+    },
+    LIST,
+  ),
+  workingDir: string("Where the process starts. Default `/`."),
+};
+
+const INIT_CONTAINERS = refusedList("init containers are not run yet", "next");
+const EPHEMERAL = refusedList("nobody can attach to a running pod; enter its namespaces with nsenter", "never");
+
+const VOLUME: Fields = {
+  awsElasticBlockStore: refused(NO_CSI, "never", { below: "fsType partition readOnly volumeID" }),
+  azureDisk: refused(NO_CSI, "never", { below: "cachingMode diskName diskURI fsType kind readOnly" }),
+  azureFile: refused(NO_CSI, "never", { below: "readOnly secretName shareName" }),
+  cephfs: refused(NO_CSI, "never", { below: "monitors[] path readOnly secretFile secretRef{name} user" }),
+  cinder: refused(NO_CSI, "never", { below: "fsType readOnly secretRef{name} volumeID" }),
+  configMap: refused("ConfigMaps do not exist yet; put a File on the node and use hostPath", "next", {
+    below: `defaultMode defaultUser ${ITEMS} name optional`,
+  }),
+  csi: refused(NO_CSI, "never", { below: "driver fsType nodePublishSecretRef{name} readOnly volumeAttributes{}" }),
+  downwardAPI: refused("not implemented yet", "next", { below: `defaultMode defaultUser ${DOWNWARD_ITEMS}` }),
+  emptyDir: object("An empty directory that lives as long as the pod.", {
+    medium: string('`""` (default): the node\'s disk. `Memory`: a tmpfs.', { values: ["", "Memory"] }),
+    mode: refused("the directory's mode is 0777, as a kubelet makes it", "later"),
+    sizeLimit: refused("the size cannot be limited yet", "next"),
+  }),
+  ephemeral: refused("persistent volumes do not exist yet", "later", {
+    below: `readOnly volumeClaimTemplate{metadata{${OBJECT_META}} spec{accessModes[] dataSource{apiGroup kind name} dataSourceRef{apiGroup kind name namespace} resources{limits{} requests{}} selector{${SELECTOR}} storageClassName volumeAttributesClassName volumeMode volumeName}}`,
+  }),
+  fc: refused(NO_CSI, "never", { below: "fsType lun readOnly targetWWNs[] wwids[]" }),
+  flexVolume: refused(NO_CSI, "never", { below: "driver fsType options{} readOnly secretRef{name}" }),
+  flocker: refused(NO_CSI, "never", { below: "datasetName datasetUUID" }),
+  gcePersistentDisk: refused(NO_CSI, "never", { below: "fsType partition pdName readOnly" }),
+  gitRepo: refused("Kubernetes itself has given it up", "never", { below: "directory repository revision" }),
+  glusterfs: refused(NO_CSI, "never", { below: "endpoints path readOnly" }),
+  hostPath: object("A file or directory of the node.", {
+    path: string("Absolute, without `..`. May be an Output.", { required: true, output: true }),
+    type: refused(
+      "whether the path exists is not checked or arranged yet; a bind mount fails when it is absent",
+      "next",
+      {
+        values: [""],
+      },
+    ),
+  }),
+  image: refused("images are not mounted as volumes", "later", { below: "pullPolicy reference" }),
+  iscsi: refused(NO_CSI, "never", {
+    below:
+      "chapAuthDiscovery chapAuthSession fsType initiatorName iqn iscsiInterface lun portals[] readOnly secretRef{name} targetPortal",
+  }),
+  name: string("DNS label, unique in the pod.", REQUIRED),
+  nfs: refused("not implemented; use a Mount resource and hostPath", "later", { below: "path readOnly server" }),
+  persistentVolumeClaim: refused("persistent volumes do not exist yet; use hostPath", "later", {
+    below: "claimName readOnly",
+  }),
+  photonPersistentDisk: refused(NO_CSI, "never", { below: "fsType pdID" }),
+  portworxVolume: refused(NO_CSI, "never", { below: "fsType readOnly volumeID" }),
+  projected: refused("not implemented yet", "next", {
+    below: `defaultMode defaultUser sources[]{clusterTrustBundle{labelSelector{${SELECTOR}} name optional path signerName user} configMap{${ITEMS} name optional} downwardAPI{${DOWNWARD_ITEMS}} podCertificate{certificateChainPath credentialBundlePath keyPath keyType maxExpirationSeconds signerName user userAnnotations{}} secret{${ITEMS} name optional} serviceAccountToken{audience expirationSeconds path user}}`,
+  }),
+  quobyte: refused(NO_CSI, "never", { below: "group readOnly registry tenant user volume" }),
+  rbd: refused(NO_CSI, "never", { below: "fsType image keyring monitors[] pool readOnly secretRef{name} user" }),
+  scaleIO: refused(NO_CSI, "never", {
+    below:
+      "fsType gateway protectionDomain readOnly secretRef{name} sslEnabled storageMode storagePool system volumeName",
+  }),
+  secret: refused("Secrets do not exist yet; put a File on the node and use hostPath", "next", {
+    below: `defaultMode defaultUser ${ITEMS} optional secretName`,
+  }),
+  storageos: refused(NO_CSI, "never", { below: "fsType readOnly secretRef{name} volumeName volumeNamespace" }),
+  vsphereVolume: refused(NO_CSI, "never", { below: "fsType storagePolicyID storagePolicyName volumePath" }),
+};
+
+const POD_SPEC: Fields = {
+  activeDeadlineSeconds: refused("pods are not ended by a deadline yet", "later"),
+  affinity: refused(SCHEDULER, "later", {
+    below: `nodeAffinity{preferredDuringSchedulingIgnoredDuringExecution[]{preference{${NODE_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution{nodeSelectorTerms[]{${NODE_TERM}}}} podAffinity{${POD_AFFINITY}} podAntiAffinity{${POD_AFFINITY}}`,
+    values: ["{}"],
+  }),
+  automountServiceAccountToken: refused("there is no API server to have an account at", "never", { values: [false] }),
+  containers: object("The containers, started in this order; at least one.", CONTAINER, { list: true, required: true }),
+  dnsConfig: refused("resolv.conf cannot be changed yet", "next", {
+    below: "nameservers[] options[]{name value} searches[]",
+    values: ["{}"],
+  }),
+  dnsPolicy: refused("there is no cluster DNS: pods resolve as the node does", "next", { values: ["Default"] }),
+  enableServiceLinks: refused("no variables are made for Services", "later", { values: [false] }),
+  ephemeralContainers: {
+    ...EPHEMERAL,
+    kind: "object",
+    fields: refusedAll({ ...CONTAINER, targetContainerName: EPHEMERAL }, { ...EPHEMERAL }),
+  },
+  evictionResponders: refusedList("nothing evicts pods", "never", "name priority"),
+  hostAliases: refusedList("/etc/hosts cannot be extended yet", "next", "hostnames[] ip"),
+  hostIPC: refused("pods have an IPC namespace of their own", "later", { values: [false] }),
+  hostNetwork: boolean(
+    "`true`: the pod uses the node's network and host name. Default `false`: its own namespace and address.",
+  ),
+  hostPID: refused("containers do not see the node's processes", "later", { values: [false] }),
+  hostUsers: refused("user namespaces are not made", "later", { values: [true] }),
+  hostname: string("DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters."),
+  hostnameOverride: refused("not implemented; use hostname", "later"),
+  imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
+  initContainers: { ...INIT_CONTAINERS, kind: "object", fields: refusedAll(CONTAINER, INIT_CONTAINERS) },
+  nodeName: refused(SCHEDULER, "never", { values: [""] }),
+  nodeSelector: refusedMap(SCHEDULER, "later"),
+  os: object("Says that the pod is for Linux.", {
+    name: refused(WINDOWS, "never", { values: ["linux"] }),
+  }),
+  overhead: refusedMap("there are no runtime classes", "never"),
+  preemptionPolicy: refused("nothing preempts pods", "never"),
+  priority: refused("nothing preempts pods", "never", { values: [0] }),
+  priorityClassName: refused("nothing preempts pods", "never", { values: [""] }),
+  readinessGates: refusedList("readiness is that of the containers", "later", "conditionType"),
+  resourceClaims: refusedList(
+    "there is no dynamic resource allocation",
+    "never",
+    "name resourceClaimName resourceClaimTemplateName source{resourceClaimName resourceClaimTemplateName}",
+  ),
+  resources: refused("set them for each container", "later", {
+    below: "claims[]{name request} limits{} requests{}",
+    values: ["{}"],
+  }),
+  restartPolicy: string("When a container that ended is started again. Default `Always`.", {
+    values: ["Always", "OnFailure", "Never"],
+  }),
+  runtimeClassName: refused("there is no container runtime", "never"),
+  schedulerName: refused(SCHEDULER, "never", { values: ["default-scheduler"] }),
+  schedulingGates: refusedList(SCHEDULER, "never", "name"),
+  schedulingGroup: refused(SCHEDULER, "never", { below: "podGroupName" }),
+  securityContext: refused(SECURITY_CONTEXT_TEXT, "next", {
+    below:
+      "appArmorProfile{localhostProfile type} fsGroup fsGroupChangePolicy runAsGroup runAsNonRoot runAsUser seLinuxChangePolicy seLinuxOptions{level role type user} seccompProfile{localhostProfile type} supplementalGroups[] supplementalGroupsPolicy sysctls[]{name value} windowsOptions{gmsaCredentialSpec gmsaCredentialSpecName hostProcess runAsUserName}",
+    values: ["{}"],
+  }),
+  serviceAccount: refused("there is no API server to have an account at", "never"),
+  serviceAccountName: refused("there is no API server to have an account at", "never"),
+  setHostnameAsFQDN: refused("pods have no domain yet", "later", { values: [false] }),
+  shareProcessNamespace: boolean("`true`: the containers see each other's processes. Default `false`."),
+  subdomain: refused("pods have no domain yet", "later", { values: [""] }),
+  terminationGracePeriodSeconds: integer("Seconds between TERM and KILL when the pod ends. Default 30."),
+  tolerations: refusedList(SCHEDULER, "never", "effect key operator tolerationSeconds value"),
+  topologySpreadConstraints: refusedList(
+    SCHEDULER,
+    "later",
+    `labelSelector{${SELECTOR}} matchLabelKeys[] maxSkew minDomains nodeAffinityPolicy nodeTaintsPolicy topologyKey whenUnsatisfiable`,
+  ),
+  volumes: object(
+    "What containers may mount: each has a name and one source. Without a source: emptyDir.",
+    VOLUME,
+    LIST,
+  ),
+  workloadRef: refused(SCHEDULER, "never", { below: "name podGroup podGroupReplicaKey" }),
+};
+
+const METADATA: Fields = {
+  annotations: map(
+    "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain.",
+    OUTPUT,
+  ),
+  clusterName: refused(SERVER_SET, "never"),
+  creationTimestamp: refused(SERVER_SET, "never"),
+  deletionGracePeriodSeconds: refused(SERVER_SET, "never"),
+  deletionTimestamp: refused(SERVER_SET, "never"),
+  finalizers: refusedList(
+    "no controller would remove them; Pulumi's options protect and dependsOn order deletion",
+    "never",
+  ),
+  generateName: refused("names are never random here; give name, or leave it to the resource's name", "never"),
+  generation: refused(SERVER_SET, "never"),
+  labels: map("What Services and others select pods by."),
+  managedFields: refusedList(SERVER_SET, "never", "apiVersion fieldsType fieldsV1 manager operation subresource time"),
+  name: string(
+    "DNS subdomain, at most 253 characters. Default: the name of the Pulumi resource. Changing it replaces the pod.",
+  ),
+  namespace: string("DNS label. Default `default`. Keeps names apart on the node. Changing it replaces the pod."),
+  ownerReferences: refusedList(
+    "there is no garbage collector; use Pulumi's parent",
+    "never",
+    "apiVersion blockOwnerDeletion controller kind name uid",
+  ),
+  resourceVersion: refused(SERVER_SET, "never"),
+  selfLink: refused(SERVER_SET, "never"),
+  uid: refused(SERVER_SET, "never"),
+};
+
+/** The whole table, from the top of a Pod. */
+export const POD: Fields = {
+  apiVersion: string("As in Kubernetes.", { values: ["v1"] }),
+  kind: string("As in Kubernetes.", { values: ["Pod"] }),
+  metadata: object("Name, labels and annotations.", METADATA),
+  spec: object("What runs.", POD_SPEC, REQUIRED),
+  status: refused("an output, never an input", "never"),
+};
+
+/** One row per field path, for example `spec.containers[].livenessProbe.grpc`, in the table's order. */
+export function supportRows(fields: Fields = POD, prefix = ""): { path: string; field: Field }[] {
+  return Object.entries(fields).flatMap(([name, field]) => {
+    const path = prefix === "" ? name : `${prefix}.${name}`;
+    return [{ path, field }, ...(field.fields ? supportRows(field.fields, field.list ? `${path}[]` : path) : [])];
+  });
+}

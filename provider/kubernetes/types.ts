@@ -1,0 +1,271 @@
+/**
+ * `metadata` and `spec` of a Pod as `@pulumi/kubernetes` types them, assignable both ways.
+ *
+ * Ours, because importing that package's types costs every program 24 MB and half a second. All fields are declared, the
+ * refused ones too, so that a literal compiles and the error at preview can say why. Inputs are accepted wherever the
+ * package accepts them, but the structure must be plain when a program runs: the documentation of a field says where an
+ * Output works. See https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+ */
+import type { Input } from "@pulumi/pulumi";
+import type {
+  AppArmorProfile,
+  Container,
+  ResourceRequirements,
+  SELinuxOptions,
+  SeccompProfile,
+  StringMap,
+  WindowsSecurityContextOptions,
+} from "./container-types";
+import type {
+  Affinity,
+  PodSchedulingGate,
+  PodSchedulingGroup,
+  Toleration,
+  TopologySpreadConstraint,
+  WorkloadReference,
+} from "./scheduling-types";
+import type { Volume } from "./volume-types";
+
+/** A Pod as in a manifest. */
+export interface PodManifest {
+  /** As in Kubernetes; may be left out. */
+  apiVersion?: Input<"v1" | undefined>;
+  /** As in Kubernetes; may be left out. */
+  kind?: Input<"Pod" | undefined>;
+  /** Name, labels and annotations. */
+  metadata?: Input<ObjectMeta | undefined>;
+  /** What runs. */
+  spec?: Input<PodSpec | undefined>;
+}
+
+/** What identifies a pod and describes it. */
+export interface ObjectMeta {
+  /** Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain. */
+  annotations?: Input<StringMap | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  clusterName?: Input<string | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  creationTimestamp?: Input<string | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  deletionGracePeriodSeconds?: Input<number | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  deletionTimestamp?: Input<string | undefined>;
+  /** Refused: no controller would remove them; Pulumi's options protect and dependsOn order deletion. */
+  finalizers?: Input<Input<string>[] | undefined>;
+  /** Refused: names are never random here; give name, or leave it to the resource's name. */
+  generateName?: Input<string | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  generation?: Input<number | undefined>;
+  /** What Services and others select pods by. */
+  labels?: Input<StringMap | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  managedFields?: Input<Input<ManagedFieldsEntry>[] | undefined>;
+  /** DNS subdomain, at most 253 characters. Default: the name of the Pulumi resource. Changing it replaces the pod. */
+  name?: Input<string | undefined>;
+  /** DNS label. Default `default`. Keeps names apart on the node. Changing it replaces the pod. */
+  namespace?: Input<string | undefined>;
+  /** Refused: there is no garbage collector; use Pulumi's parent. */
+  ownerReferences?: Input<Input<OwnerReference>[] | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  resourceVersion?: Input<string | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  selfLink?: Input<string | undefined>;
+  /** Refused: set by the API server of a cluster, never by the user. */
+  uid?: Input<string | undefined>;
+}
+
+/** What a pod runs. */
+export interface PodSpec {
+  /** Refused: pods are not ended by a deadline yet. */
+  activeDeadlineSeconds?: Input<number | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. Accepted: `{}`. */
+  affinity?: Input<Affinity | undefined>;
+  /** Refused: there is no API server to have an account at. Accepted: `false`. */
+  automountServiceAccountToken?: Input<boolean | undefined>;
+  /** The containers, started in this order; at least one. */
+  containers: Input<Input<Container>[]>;
+  /** Refused: resolv.conf cannot be changed yet. Accepted: `{}`. */
+  dnsConfig?: Input<PodDNSConfig | undefined>;
+  /** Refused: there is no cluster DNS: pods resolve as the node does. Accepted: `"Default"`. */
+  dnsPolicy?: Input<string | undefined>;
+  /** Refused: no variables are made for Services. Accepted: `false`. */
+  enableServiceLinks?: Input<boolean | undefined>;
+  /** Refused: nobody can attach to a running pod; enter its namespaces with nsenter. */
+  ephemeralContainers?: Input<Input<EphemeralContainer>[] | undefined>;
+  /** Refused: nothing evicts pods. */
+  evictionResponders?: Input<Input<EvictionResponder>[] | undefined>;
+  /** Refused: /etc/hosts cannot be extended yet. */
+  hostAliases?: Input<Input<HostAlias>[] | undefined>;
+  /** Refused: pods have an IPC namespace of their own. Accepted: `false`. */
+  hostIPC?: Input<boolean | undefined>;
+  /** `true`: the pod uses the node's network and host name. Default `false`: its own namespace and address. */
+  hostNetwork?: Input<boolean | undefined>;
+  /** Refused: containers do not see the node's processes. Accepted: `false`. */
+  hostPID?: Input<boolean | undefined>;
+  /** Refused: user namespaces are not made. Accepted: `true`. */
+  hostUsers?: Input<boolean | undefined>;
+  /** DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. */
+  hostname?: Input<string | undefined>;
+  /** Refused: not implemented; use hostname. */
+  hostnameOverride?: Input<string | undefined>;
+  /** Refused: no image is pulled yet. */
+  imagePullSecrets?: Input<Input<LocalObjectReference>[] | undefined>;
+  /** Refused: init containers are not run yet. */
+  initContainers?: Input<Input<Container>[] | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. Accepted: `""`. */
+  nodeName?: Input<string | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. */
+  nodeSelector?: Input<StringMap | undefined>;
+  /** Says that the pod is for Linux. */
+  os?: Input<PodOS | undefined>;
+  /** Refused: there are no runtime classes. */
+  overhead?: Input<StringMap | undefined>;
+  /** Refused: nothing preempts pods. */
+  preemptionPolicy?: Input<string | undefined>;
+  /** Refused: nothing preempts pods. Accepted: `0`. */
+  priority?: Input<number | undefined>;
+  /** Refused: nothing preempts pods. Accepted: `""`. */
+  priorityClassName?: Input<string | undefined>;
+  /** Refused: readiness is that of the containers. */
+  readinessGates?: Input<Input<PodReadinessGate>[] | undefined>;
+  /** Refused: there is no dynamic resource allocation. */
+  resourceClaims?: Input<Input<PodResourceClaim>[] | undefined>;
+  /** Refused: set them for each container. Accepted: `{}`. */
+  resources?: Input<ResourceRequirements | undefined>;
+  /** When a container that ended is started again. Default `Always`. */
+  restartPolicy?: Input<string | undefined>;
+  /** Refused: there is no container runtime. */
+  runtimeClassName?: Input<string | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. Accepted: `"default-scheduler"`. */
+  schedulerName?: Input<string | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. */
+  schedulingGates?: Input<Input<PodSchedulingGate>[] | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. */
+  schedulingGroup?: Input<PodSchedulingGroup | undefined>;
+  /** Refused: not implemented for the whole pod; set it in the securityContext of each container. Accepted: `{}`. */
+  securityContext?: Input<PodSecurityContext | undefined>;
+  /** Refused: there is no API server to have an account at. */
+  serviceAccount?: Input<string | undefined>;
+  /** Refused: there is no API server to have an account at. */
+  serviceAccountName?: Input<string | undefined>;
+  /** Refused: pods have no domain yet. Accepted: `false`. */
+  setHostnameAsFQDN?: Input<boolean | undefined>;
+  /** `true`: the containers see each other's processes. Default `false`. */
+  shareProcessNamespace?: Input<boolean | undefined>;
+  /** Refused: pods have no domain yet. Accepted: `""`. */
+  subdomain?: Input<string | undefined>;
+  /** Seconds between TERM and KILL when the pod ends. Default 30. */
+  terminationGracePeriodSeconds?: Input<number | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. */
+  tolerations?: Input<Input<Toleration>[] | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. */
+  topologySpreadConstraints?: Input<Input<TopologySpreadConstraint>[] | undefined>;
+  /** What containers may mount: each has a name and one source. Without a source: emptyDir. */
+  volumes?: Input<Input<Volume>[] | undefined>;
+  /** Refused: nothing schedules here: `on` names the node. */
+  workloadRef?: Input<WorkloadReference | undefined>;
+}
+
+/** Refused as a whole. */
+export interface ManagedFieldsEntry {
+  apiVersion?: Input<string | undefined>;
+  fieldsType?: Input<string | undefined>;
+  fieldsV1?: unknown;
+  manager?: Input<string | undefined>;
+  operation?: Input<string | undefined>;
+  subresource?: Input<string | undefined>;
+  time?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface OwnerReference {
+  apiVersion: Input<string>;
+  blockOwnerDeletion?: Input<boolean | undefined>;
+  controller?: Input<boolean | undefined>;
+  kind: Input<string>;
+  name: Input<string>;
+  uid: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface PodDNSConfig {
+  nameservers?: Input<Input<string>[] | undefined>;
+  options?: Input<Input<PodDNSConfigOption>[] | undefined>;
+  searches?: Input<Input<string>[] | undefined>;
+}
+
+/** Refused as a whole: nobody can attach to a running pod. */
+export interface EphemeralContainer extends Container {
+  targetContainerName?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface EvictionResponder {
+  name: Input<string>;
+  priority: Input<number>;
+}
+
+/** Refused as a whole. */
+export interface HostAlias {
+  hostnames?: Input<Input<string>[] | undefined>;
+  ip: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface LocalObjectReference {
+  name?: Input<string | undefined>;
+}
+
+/** The operating system that a pod is for. */
+export interface PodOS {
+  /** Refused: the nodes are Linux machines. Accepted: `"linux"`. */
+  name: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface PodReadinessGate {
+  conditionType: Input<string>;
+}
+
+/** Refused as a whole. */
+export interface PodResourceClaim {
+  name: Input<string>;
+  resourceClaimName?: Input<string | undefined>;
+  resourceClaimTemplateName?: Input<string | undefined>;
+  source?: Input<ClaimSource | undefined>;
+}
+
+/** Refused as a whole. */
+export interface PodSecurityContext {
+  appArmorProfile?: Input<AppArmorProfile | undefined>;
+  fsGroup?: Input<number | undefined>;
+  fsGroupChangePolicy?: Input<string | undefined>;
+  runAsGroup?: Input<number | undefined>;
+  runAsNonRoot?: Input<boolean | undefined>;
+  runAsUser?: Input<number | undefined>;
+  seLinuxChangePolicy?: Input<string | undefined>;
+  seLinuxOptions?: Input<SELinuxOptions | undefined>;
+  seccompProfile?: Input<SeccompProfile | undefined>;
+  supplementalGroups?: Input<Input<number>[] | undefined>;
+  supplementalGroupsPolicy?: Input<string | undefined>;
+  sysctls?: Input<Input<Sysctl>[] | undefined>;
+  windowsOptions?: Input<WindowsSecurityContextOptions | undefined>;
+}
+
+/** Refused as a whole. */
+export interface PodDNSConfigOption {
+  name?: Input<string | undefined>;
+  value?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface ClaimSource {
+  resourceClaimName?: Input<string | undefined>;
+  resourceClaimTemplateName?: Input<string | undefined>;
+}
+
+/** Refused as a whole. */
+export interface Sysctl {
+  name: Input<string>;
+  value: Input<string>;
+}
