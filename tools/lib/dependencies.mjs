@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "./paths.mjs";
 import { step } from "./progress.mjs";
-import { runCaptured } from "./run.mjs";
+import { CommandError, runCaptured } from "./run.mjs";
 
 /** Installs the npm packages that package-lock.json names, unless exactly they are there. */
 export async function ensureDependencies() {
@@ -10,15 +10,24 @@ export async function ensureDependencies() {
   const wanted = readPackages(join(repositoryRoot, "package-lock.json"));
   if (installed && wanted && isInstalled(wanted, installed)) return;
   // `npm ci` begins by removing everything, which is right for a fresh or a broken node_modules only.
-  const command = installed || !wanted ? "install" : "ci";
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  await step(`npm ${command}`, (progress) =>
-    runCaptured(npm, [command, "--no-fund", "--no-audit"], {
+  if (!installed && wanted && (await npm("ci"))) return;
+  await npm("install", "--no-save");
+}
+
+/** Runs npm; false where the lock file does not name every package that this registry and platform would want. */
+async function npm(...args) {
+  const program = process.platform === "win32" ? "npm.cmd" : "npm";
+  return step(`npm ${args[0]}`, async (progress) => {
+    const { exitCode, output } = await runCaptured(program, [...args, "--no-fund", "--no-audit"], {
       cwd: repositoryRoot,
       onLine: progress,
       shell: process.platform === "win32",
-    }),
-  );
+      mayFail: true,
+    });
+    if (exitCode === 0) return true;
+    if (output.includes("npm error code EUSAGE")) return false;
+    throw new CommandError(`npm ${args.join(" ")} failed:\n${output.trim()}`, 1);
+  });
 }
 
 /** npm keeps a lock file of what it installed in node_modules, written last: equal entries mean that all is there. */
@@ -27,7 +36,7 @@ export function isInstalled(wanted, installed) {
     if (path === "") return true;
     const found = installed[path];
     if (!found) return Boolean(entry.optional || entry.peer);
-    return found.version === entry.version && found.integrity === entry.integrity && found.resolved === entry.resolved;
+    return found.version === entry.version && found.integrity === entry.integrity;
   });
 }
 

@@ -33,13 +33,21 @@ export async function runCaptured(command, args, { timeoutMs, mayFail = false, o
   try {
     const exitCode = await passSignals(child, () => ended(child, command));
     if (exitCode !== 0 && !mayFail) {
-      const tail = everything.trimEnd().split("\n").slice(-30).join("\n");
-      throw new CommandError(`\`${[command, ...args].join(" ")}\` failed with exit code ${exitCode}:\n${tail}`, 1);
+      throw new CommandError(
+        `\`${[command, ...args].join(" ")}\` failed with exit code ${exitCode}:\n${ends(everything)}`,
+        1,
+      );
     }
     return { exitCode, stdout, output: everything };
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The beginning and the end of a long output: the cause stands in one of them. */
+function ends(output) {
+  const lines = output.trimEnd().split("\n");
+  return lines.length > 60 ? [...lines.slice(0, 20), "…", ...lines.slice(-40)].join("\n") : lines.join("\n");
 }
 
 function ended(child, command) {
