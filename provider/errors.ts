@@ -59,6 +59,11 @@ export class OwnershipError extends Error {
   override readonly name = "OwnershipError";
 }
 
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function describe(f: CommandFailure): string {
   const took = f.durationMs === undefined ? "" : ` after ${Math.round(f.durationMs)} ms`;
   const lines = [`${f.what} (on ${f.node})`, `  ${f.command}   exited ${f.exitCode}${took}`];

@@ -1,0 +1,72 @@
+/**
+ * Folders that are made on the way to something, and taken away with the last thing in them. Which ones are ours stands
+ * in one list on the node, a path a line, so that a folder shared by several resources goes with the last of them.
+ */
+import { all, type Command, either, raw, sh } from "./command";
+
+const list = "/var/lib/barepod/made";
+
+/**
+ * Refuses a path that leads through a symbolic link: its object would be made somewhere else than its name says, and the
+ * kernel would list it under another name. Nothing is touched.
+ */
+export function refuseLinks(path: string): Command {
+  return raw(
+    "refuse a path through a symbolic link",
+    `path=$1
+if [ -L "$path" ]; then echo "$path is a symbolic link; give the path that it leads to" >&2; return 1; fi
+while [ ! -d "$path" ]; do path=\${path%/*}; [ -n "$path" ] || path=/; done
+real=$(cd -P -- "$path" && pwd -P) || return 1
+[ "$real" = "$path" ] || { echo "$path leads through a symbolic link; give the real path, $real" >&2; return 1; }`,
+    path,
+  );
+}
+
+/** Makes a folder with its missing parents and remembers which of them it made. */
+export function makeFolder(path: string): Command {
+  return raw(
+    "make the folder",
+    `path=$1 missing=
+while [ -n "$path" ] && [ ! -d "$path" ]; do missing="$path
+$missing"; path=\${path%/*}; done
+[ -z "$missing" ] || { mkdir -p -- "\${2%/*}" && mkdir -p -- "$1" && printf %s "$missing" >> "$2"; }`,
+    path,
+    list,
+  );
+}
+
+/** Makes a mount point for a bind mount: a folder, or an empty file for a file. */
+export function makeMountPoint(source: string, target: string): Command {
+  const file = raw(
+    "make an empty file to mount on",
+    '[ -e "$1" ] || { mkdir -p -- "${2%/*}" && : > "$1" && printf "%s\\n" "$1" >> "$2"; }',
+    target,
+    list,
+  );
+  return either(
+    all(sh("test", "-d", source), makeFolder(target)),
+    all(sh("test", "!", "-d", source), makeFolder(parentOf(target)), file),
+  );
+}
+
+/** Removes a folder or an empty file that {@link makeFolder} or {@link makeMountPoint} made, and then its parents likewise, as far as they are empty. */
+export function removeFolder(path: string): Command {
+  return raw(
+    "remove the folder, if it was made here and is empty",
+    `path=$1
+while [ -n "$path" ] && grep -Fxq -- "$path" "$2" 2>/dev/null; do
+if [ -d "$path" ]; then rmdir -- "$path" 2>/dev/null || break
+elif [ -e "$path" ]; then [ ! -s "$path" ] && rm -f -- "$path" || break; fi
+grep -Fxv -- "$path" "$2" > "$2.new"
+if [ -s "$2.new" ]; then mv -f -- "$2.new" "$2"; else rm -f -- "$2" "$2.new"; fi
+path=\${path%/*}
+done`,
+    path,
+    list,
+  );
+}
+
+/** The folder that a path lies in. */
+export function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/")) || "/";
+}

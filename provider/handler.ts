@@ -1,0 +1,189 @@
+/**
+ * Runs a {@link Spec} for Pulumi: the five callbacks of a dynamic provider, each one frame in the ordinary case.
+ *
+ * create, update:  observe → plan → run → observe      read:  observe      delete:  observe → undo
+ */
+import type { dynamic } from "@pulumi/pulumi";
+import { ConnectionError, messageOf } from "./errors";
+import { isUnknown } from "./fields";
+import { absentText, type Observation } from "./frame";
+import { Operation, Unfinished } from "./operation";
+import { checkInputs, equal, type NodeInputs, objectOf, replacements, type Spec } from "./resource";
+import { type Connection, rememberConnection } from "./ssh/pool";
+
+/** The version of what is kept in `_barepod`. */
+const stateVersion = 1;
+
+/** What the contract keeps in a resource's outputs, beside its inputs and computed outputs. */
+interface Bookkeeping {
+  readonly version: number;
+  /** Which inputs were given: `read` returns exactly these. */
+  readonly given: readonly string[];
+  /** The last observation's text: what the next frame expects. */
+  readonly seen: string;
+}
+
+type State<I> = I & { readonly _barepod: Bookkeeping };
+
+/** Makes the dynamic provider of a spec. */
+export function handler<I extends NodeInputs, S>(spec: Spec<I, S>): dynamic.ResourceProvider {
+  const run = new Runner(spec);
+  return {
+    check: async (olds, news) => run.check(olds as Partial<I>, news as I),
+    diff: async (_id, olds, news) => run.diff(olds as State<I>, news as I),
+    create: async (inputs) => run.create(inputs as I),
+    update: async (_id, olds, news) => run.update(olds as State<I>, news as I),
+    read: async (id, props) => run.read(id ?? "", props as State<I>),
+    delete: async (_id, props) => run.delete(props as State<I>),
+  };
+}
+
+/** Which URN claims an object in this engine operation: two resources for one object are a mistake seen in the preview. */
+const claimedHere = new Map<string, string>();
+
+class Runner<I extends NodeInputs, S> {
+  readonly #spec: Spec<I, S>;
+  constructor(spec: Spec<I, S>) {
+    this.#spec = spec;
+  }
+
+  check(olds: Partial<I>, news: I): dynamic.CheckResult {
+    const spec = this.#spec;
+    const inputs: I = { ...news, owner: olds.owner ?? news.owner };
+    for (const [key, value] of Object.entries(spec.generate?.(inputs) ?? {})) {
+      const name = key as keyof I;
+      if (news[name] === undefined) inputs[name] = olds[name] ?? (value as I[keyof I]);
+    }
+    const problems = checkInputs(spec, inputs);
+    if (problems.length === 0) {
+      if (!isUnknown(inputs.connection)) rememberConnection(inputs.node, inputs.connection as Connection);
+      const twin = this.#twin(inputs);
+      if (twin !== undefined)
+        problems.push({ path: spec.identity.join(", "), reason: `${twin} claims the same object` });
+    }
+    // With `property` set the engine prints the property's value, secrets too; the path goes into the reason instead.
+    return { inputs, failures: problems.map(({ path, reason }) => ({ property: "", reason: `${path}: ${reason}` })) };
+  }
+
+  /** The other resource of this operation that names the same object. */
+  #twin(inputs: I): string | undefined {
+    if (this.#spec.shared === true || isUnknown(inputs.node) || inputs.urn === undefined) return undefined;
+    if (this.#spec.identity.some((key) => isUnknown(inputs[key]))) return undefined;
+    const key = `${inputs.node}/${objectOf(this.#spec, inputs)}`;
+    const other = claimedHere.get(key);
+    if (other === undefined) claimedHere.set(key, inputs.urn);
+    return other === undefined || other === inputs.urn ? undefined : other;
+  }
+
+  diff(olds: State<I>, news: I): dynamic.DiffResult {
+    const replaces = replacements(this.#spec, olds, news);
+    if (replaces.length > 0) return { replaces, deleteBeforeReplace: true };
+    const keys = new Set([...Object.keys(news), ...(olds._barepod?.given ?? [])]);
+    keys.delete("__provider");
+    const changed = [...keys].filter((key) => !equal(olds[key as keyof I], news[key as keyof I]));
+    // The URN is for progress only: a resource that is merely renamed has not changed.
+    return changed.length > 0 && changed.every((key) => key === "urn") ? { changes: false } : {};
+  }
+
+  async create(inputs: I): Promise<dynamic.CreateResult<Record<string, unknown>>> {
+    const outs = await this.#converge(inputs, undefined);
+    return { id: this.#id(inputs), outs };
+  }
+
+  async update(olds: State<I>, news: I): Promise<dynamic.UpdateResult<Record<string, unknown>>> {
+    return { outs: await this.#converge(news, this.#bookkeeping(olds).seen) };
+  }
+
+  async read(id: string, state: State<I>): Promise<dynamic.ReadResult<Record<string, unknown>>> {
+    const bookkeeping = this.#bookkeeping(state);
+    const operation = new Operation(this.#spec, state);
+    return operation.masked(async () => {
+      let seen: Observation;
+      try {
+        seen = await operation.observe();
+      } catch (error) {
+        if (forgets(error)) return { id: "", props: {} };
+        throw error;
+      }
+      const fact = operation.mine(seen);
+      if (fact === undefined) return { id: "", props: {} };
+      const inputs = { ...state, ...this.#spec.drift(state, fact) } as I;
+      const given = Object.fromEntries(bookkeeping.given.map((key) => [key, inputs[key as keyof I]]));
+      return { id, props: this.#outputs(inputs, fact, seen, bookkeeping.given), inputs: plain(given) };
+    });
+  }
+
+  async delete(state: State<I>): Promise<void> {
+    const bookkeeping = this.#bookkeeping(state);
+    const operation = new Operation(this.#spec, state);
+    await operation.masked(async () => {
+      try {
+        await operation.remove(bookkeeping.seen);
+      } catch (error) {
+        if (!forgets(error)) throw error;
+        operation.progress.warn("the node cannot be reached; forgotten as BAREPOD_UNREACHABLE=forget asks");
+      }
+    });
+  }
+
+  async #converge(inputs: I, known: string | undefined): Promise<Record<string, unknown>> {
+    const operation = new Operation(this.#spec, inputs);
+    const given = Object.keys(inputs).filter((key) => key !== "__provider" && inputs[key as keyof I] !== undefined);
+    return operation.masked(async () => {
+      let seen: Observation | undefined;
+      try {
+        seen = await operation.apply(known);
+        seen = await operation.waitUntilReady(seen);
+        return this.#outputs(inputs, operation.mine(seen), seen, given);
+      } catch (error) {
+        const left = error instanceof Unfinished ? error.seen : undefined;
+        const fact = left === undefined ? undefined : operation.mine(left);
+        if (left === undefined || fact === undefined) throw error instanceof Unfinished ? error.cause : error;
+        // The engine keeps what exists, and comes back through update. Only `reasons` are displayed.
+        const message = operation.mask(messageOf(error));
+        throw Object.assign(new Error(message), {
+          id: this.#id(inputs),
+          properties: {
+            ...this.#outputs(inputs, fact, left, given),
+            __provider: (inputs as Record<string, unknown>)["__provider"],
+          },
+          reasons: [message],
+        });
+      }
+    });
+  }
+
+  #outputs(inputs: I, fact: S | undefined, seen: Observation, given: readonly string[]): Record<string, unknown> {
+    const computed = fact === undefined ? {} : (this.#spec.outputs?.(inputs, fact) ?? {});
+    const bookkeeping: Bookkeeping = { version: stateVersion, given: [...given], seen: seen.text };
+    return plain({ ...inputs, ...computed, _barepod: bookkeeping });
+  }
+
+  #id(inputs: I): string {
+    return [inputs.node, ...this.#spec.identity.map((key) => String(inputs[key] ?? ""))].join(":");
+  }
+
+  #bookkeeping(state: State<I>): Bookkeeping {
+    const found = state._barepod as Bookkeeping | undefined;
+    if (found === undefined) return { version: stateVersion, given: Object.keys(state), seen: absentText };
+    if (found.version > stateVersion)
+      throw new Error(
+        `the state was written by a newer release of barepod (format ${found.version}, here ${stateVersion}): update the barepod package`,
+      );
+    return found;
+  }
+}
+
+function forgets(error: unknown): boolean {
+  if (!(error instanceof ConnectionError)) return false;
+  if (process.env["BAREPOD_UNREACHABLE"] === "forget") return true;
+  if (!error.message.includes("BAREPOD_UNREACHABLE"))
+    error.message +=
+      "\nIf the node is gone for ever, run again with BAREPOD_UNREACHABLE=forget to forget what was on it.";
+  return false;
+}
+
+/** Plain JSON: an undefined anywhere fails in Pulumi's marshalling. */
+function plain(value: object): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
+}

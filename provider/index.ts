@@ -1,0 +1,3 @@
+/** The public surface of `barepod`. Nothing here loads SSH code: that lives behind `barepod/provider`. */
+export { File, type FileArgs } from "./resources/file";
+export { Mount, type MountArgs } from "./resources/mount";

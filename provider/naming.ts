@@ -1,0 +1,45 @@
+/**
+ * Names of things on the node: deterministic, length-safe, made only here. A long or odd part is replaced by a hash of
+ * the whole, so two names are equal only if their sources are.
+ */
+import { createHash } from "node:crypto";
+
+const safe = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** The first `length` hexadecimal digits of a text's SHA-256. */
+export function digest(text: string, length = 16): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, length);
+}
+
+/**
+ * A file name for an object of a type: `Mount.-srv-box-proc.4f1c…`: readable first, unique by its hash.
+ *
+ * At most 120 bytes, letters, digits, dots and dashes only.
+ */
+export function objectName(type: string, identity: readonly string[]): string {
+  const whole = identity.map((part) => `${part.length}:${part}`).join("/");
+  const readable = identity
+    .join(".")
+    .replace(/[^A-Za-z0-9.]+/g, "-")
+    .slice(0, 60);
+  return `${type}.${readable}.${digest(whole)}`;
+}
+
+/** A name with a prefix that fits into `max` bytes: the given one if it is safe and short enough, else hashed. */
+export function boundedName(prefix: string, name: string, max: number): string {
+  const whole = `${prefix}${name}`;
+  if (whole.length <= max && safe.test(whole)) return whole;
+  const room = max - prefix.length - 9;
+  const head = name
+    .replace(/[^A-Za-z0-9-]+/g, "-")
+    .replace(/^-+/, "")
+    .slice(0, Math.max(0, room));
+  return head === ""
+    ? `${prefix}${digest(name, Math.min(16, max - prefix.length))}`
+    : `${prefix}${head}-${digest(name, 8)}`;
+}
+
+/** A network interface's name: at most 15 bytes. */
+export function interfaceName(prefix: string, seed: string): string {
+  return `${prefix}${digest(seed, 15 - prefix.length)}`;
+}

@@ -1,0 +1,279 @@
+/**
+ * One operation on one object: the frames, the loop around them, and what is refused.
+ *
+ * A frame that finds something else than expected does nothing; the plan is then made again for what it saw.
+ */
+import { type Command, render } from "./command/command";
+import { CommandError, ConnectionError, InputError, messageOf, OwnershipError } from "./errors";
+import {
+  type Alternative,
+  absentText,
+  type Fact,
+  type Observation,
+  type Outcome,
+  observationFrame,
+  parseOutcome,
+  planFrame,
+  readObservation,
+  type Settlement,
+} from "./frame";
+import { digest } from "./naming";
+import { type Progress, progressFor } from "./progress";
+import { type NodeInputs, objectOf, type Spec } from "./resource";
+import { maskFor } from "./secrets";
+import { type Connection, openSession, type Session } from "./ssh/pool";
+
+/** How often a plan is made anew because the object changed meanwhile. */
+const attempts = 5;
+
+/** Something failed after the object, or a part of it, came to be. */
+export class Unfinished extends Error {
+  constructor(
+    cause: unknown,
+    readonly seen: Observation,
+  ) {
+    super(messageOf(cause), { cause });
+  }
+}
+
+/** One operation on one object. */
+export class Operation<I extends NodeInputs, S> {
+  readonly #spec: Spec<I, S>;
+  readonly #inputs: I;
+  readonly #fact: Fact<S>;
+  readonly #object: string;
+  readonly #me: string;
+  readonly mask: (text: string) => string;
+  readonly progress: Progress;
+
+  constructor(spec: Spec<I, S>, inputs: I) {
+    this.#spec = spec;
+    this.#inputs = inputs;
+    this.#fact = spec.observe(inputs);
+    this.#object = objectOf(spec, inputs);
+    this.#me = digest(inputs.owner);
+    this.mask = maskFor(inputs);
+    const progress = progressFor(inputs.urn);
+    this.progress = {
+      status: (message) => progress.status(this.mask(message)),
+      warn: (message) => progress.warn(this.mask(message)),
+    };
+  }
+
+  /** Runs the operation; an error that leaves it shows no secret and no stack. */
+  async masked<T>(operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation();
+    } catch (error) {
+      if (error instanceof Error) {
+        const message = this.mask(error.message);
+        error.message = message;
+        // Pulumi prints the stack of a failed read or delete; ours say all there is to say in the message.
+        if (isExpected(error)) error.stack = "";
+      }
+      throw error;
+    }
+  }
+
+  async observe(): Promise<Observation> {
+    const outcome = await this.#send(observationFrame(this.#object, this.#fact));
+    return outcome.seen;
+  }
+
+  /** What was seen, if it is there and ours. */
+  mine(seen: Observation): S | undefined {
+    if (seen.fact === "") return undefined;
+    const claim = seen.claims.find(({ id }) => id === this.#me);
+    if (claim === undefined) return undefined;
+    return replaced(claim, seen) ? undefined : this.#fact.parse(seen.fact);
+  }
+
+  /** Makes the object as wanted. */
+  async apply(known: string | undefined): Promise<Observation> {
+    let candidates = known === undefined || known === absentText ? [absentText] : [known, absentText];
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      const alternatives = candidates.map((text) => this.#wanted(text));
+      const outcome = await this.#send(planFrame(this.#object, this.#fact, alternatives));
+      if (outcome.kind === "done") return outcome.seen;
+      if (outcome.kind === "failed") throw await this.#failure(outcome, alternatives);
+      candidates = [outcome.seen.text];
+      this.#boot = outcome.seen.boot;
+    }
+    throw new Error(
+      `${this.#title()} keeps changing while it is being changed: something else on the node manages it too`,
+    );
+  }
+
+  /** Removes the object, if it is there and ours. */
+  async remove(known: string): Promise<void> {
+    let candidates = known === absentText ? [absentText] : [known, absentText];
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      const alternatives = candidates.map((text) => this.#unwanted(text));
+      const outcome = await this.#send(planFrame(this.#object, this.#fact, alternatives));
+      if (outcome.kind === "failed") throw (await this.#failure(outcome, alternatives)).cause;
+      if (outcome.kind === "done") {
+        const left = this.mine(outcome.seen);
+        if (left !== undefined && this.#spec.shared !== true)
+          throw new Error(`${this.#title()} is still there after it was removed`);
+        return;
+      }
+      candidates = [outcome.seen.text];
+      this.#boot = outcome.seen.boot;
+    }
+    throw new Error(
+      `${this.#title()} keeps changing while it is being removed: something else on the node manages it too`,
+    );
+  }
+
+  async waitUntilReady(first: Observation): Promise<Observation> {
+    const { ready, readyTimeoutMs } = this.#spec;
+    if (ready === undefined) return first;
+    let seen = first;
+    const limit = readyTimeoutMs?.(this.#inputs) ?? 600_000;
+    const end = Date.now() + limit;
+    for (;;) {
+      const readiness = ready(this.#inputs, this.mine(seen));
+      if (readiness.kind === "ready") return seen;
+      if (readiness.kind === "failed") throw new Unfinished(new Error(readiness.message), seen);
+      if (Date.now() >= end)
+        throw new Unfinished(new Error(`not ready after ${limit / 1000} s: ${readiness.message}`), seen);
+      this.progress.status(readiness.message);
+      seen = await this.#nextChange(seen);
+    }
+  }
+
+  /** Waits on the node, for at most a second, until the object looks different. */
+  async #nextChange(seen: Observation): Promise<Observation> {
+    const script = `${observationFrame(this.#object, this.#fact, { changedFrom: seen.text })}`;
+    return (await this.#send(script, { lock: false })).seen;
+  }
+
+  #boot = "";
+
+  /** The plan for one state of affairs; refuses what is not ours. */
+  #wanted(text: string): Alternative {
+    const seen = readObservation(this.#boot, text);
+    const evict = this.#ensureMine(seen);
+    const state = seen.fact === "" ? undefined : this.#fact.parse(seen.fact);
+    const commands = this.#spec.plan(this.#inputs, state);
+    const { boot } = this.#spec;
+    const journal =
+      boot === undefined
+        ? undefined
+        : {
+            file: this.#journalFile(),
+            commands: boot.commands?.(this.#inputs) ?? this.#spec.plan(this.#inputs, undefined),
+          };
+    const settle: Settlement = {
+      claim: this.#me,
+      name: this.#inputs.owner,
+      ...(evict ? { evict } : {}),
+      ...(journal === undefined ? {} : { journal }),
+    };
+    return { expected: text, commands, settle };
+  }
+
+  #unwanted(text: string): Alternative {
+    const seen = readObservation(this.#boot, text);
+    const state = this.mine(seen);
+    const others = seen.claims.some(({ id }) => id !== this.#me);
+    if (state === undefined && seen.fact !== "")
+      this.progress.warn(`${this.#title()} is not what was made here; it is left alone`);
+    const commands = state === undefined || others ? [] : this.#spec.undo(this.#inputs, state);
+    const settle: Settlement = {
+      release: this.#me,
+      ...(this.#spec.boot === undefined ? {} : { journal: this.#journalFile() }),
+      ...(this.#spec.shared === true || state === undefined || others ? { shared: true } : {}),
+    };
+    return { expected: text, commands, settle };
+  }
+
+  /** Refuses a foreign object by name. True when others' claims must be evicted first. */
+  #ensureMine(seen: Observation): boolean {
+    if (this.#spec.shared === true) return false;
+    const others = seen.claims.filter(({ id }) => id !== this.#me);
+    const claim = seen.claims.find(({ id }) => id === this.#me);
+    const foreign = seen.fact !== "" && (claim === undefined || replaced(claim, seen));
+    if (others.length === 0 && !foreign) return false;
+    if (this.#inputs.adopt === true) return others.length > 0;
+    const whose =
+      others[0] !== undefined
+        ? `belongs to ${others[0].name.slice(others[0].name.indexOf("/") + 1)}`
+        : claim === undefined
+          ? "is there already and was not made by Barepod"
+          : "was made here once, but something else has taken its place since";
+    throw new OwnershipError(
+      `${this.#title()} on ${this.#inputs.node} ${whose}: choose another ${this.#spec.identity.at(-1) ?? "name"}, remove it, or set adopt: true to take it over`,
+    );
+  }
+
+  async #send(script: string, options: { lock?: boolean } = {}): Promise<Outcome> {
+    const session = await this.#session();
+    const slow = this.#spec.slow?.(this.#inputs);
+    const reply = await session.run({
+      script,
+      lock: options.lock ?? slow === undefined,
+      ...(slow === undefined ? {} : { deadlineMs: slow.deadlineMs }),
+      repeatable: true,
+      label: this.#title(),
+    });
+    if (reply.exitCode !== 0)
+      throw new CommandError({
+        what: `could not look at ${this.#title()}`,
+        node: session.description,
+        command: "(the observation)",
+        exitCode: reply.exitCode,
+        stderr: reply.stderr.toString("utf8"),
+        durationMs: reply.durationMs,
+      });
+    const outcome = parseOutcome(reply.stdout.toString("utf8"));
+    return outcome.kind === "failed"
+      ? { ...outcome, stderr: reply.stderr.toString("utf8"), node: session.description }
+      : outcome;
+  }
+
+  #session(): Promise<Session> {
+    const { node, connection } = this.#inputs;
+    return openSession(node, connection as Connection, { onWait: (message) => this.progress.status(message) });
+  }
+
+  /** The error of a plan that stopped half-way; what it had claimed in vain is released. */
+  async #failure(
+    outcome: Extract<Outcome, { kind: "failed" }>,
+    alternatives: readonly Alternative[],
+  ): Promise<Unfinished> {
+    const commands =
+      alternatives.flatMap((each) => (each.commands.length > outcome.step ? [each.commands] : []))[0] ?? [];
+    const failed: Command | undefined = commands[outcome.step];
+    const error = new CommandError({
+      what: `${this.#title()}: ${failed === undefined ? "could not record the owner" : "a command failed"}`,
+      node: outcome.node ?? this.#inputs.node,
+      command: failed === undefined ? "(the registry of owners)" : render(failed, { reveal: false }),
+      exitCode: outcome.exitCode,
+      stderr: outcome.stderr ?? "",
+    });
+    if (outcome.seen.fact === "")
+      await this.remove(outcome.seen.text).catch(() => {
+        // The claim is a file of a few bytes; the error that matters is the one above.
+      });
+    return new Unfinished(error, outcome.seen);
+  }
+
+  #journalFile(): string {
+    return `${this.#spec.boot?.rank(this.#inputs) ?? "99"}-${this.#object}.sh`;
+  }
+
+  #title(): string {
+    const identity = this.#spec.identity.map((key) => String(this.#inputs[key] ?? "")).join(" ");
+    return `${this.#spec.type} ${identity}`;
+  }
+}
+
+/** Whether the kernel's identity tells that the object is another one than the one that was claimed. */
+function replaced(claim: { boot: string; ident: string }, seen: Observation): boolean {
+  return claim.ident !== "" && claim.boot === seen.boot && seen.ident !== undefined && claim.ident !== seen.ident;
+}
+
+function isExpected(error: Error): boolean {
+  return [CommandError, ConnectionError, InputError, OwnershipError].some((kind) => error instanceof kind);
+}

@@ -1,0 +1,10 @@
+/**
+ * The frozen entry `barepod/provider`: one dynamic provider per resource type. Every state file names this module and
+ * these exports, so neither ever changes; `require("barepod/provider").Mount` must work for all time.
+ */
+import { handler } from "./handler";
+import { fileSpec } from "./resources/file";
+import { mountSpec } from "./resources/mount";
+
+export const File = handler(fileSpec);
+export const Mount = handler(mountSpec);

@@ -1,0 +1,227 @@
+/**
+ * The resource contract, written once. A resource is a {@link Spec}: a pure value that says how to check inputs, how to
+ * observe the object on the node, and which commands turn what is there into what is wanted. `handler.ts` runs it.
+ */
+import * as pulumi from "@pulumi/pulumi";
+import type { Command } from "./command/command";
+import { anything, type Fields, isUnknown, object, optional, type Problem, required, text } from "./fields";
+import type { Fact } from "./frame";
+import { objectName } from "./naming";
+
+/** What every resource on a node gets besides its own inputs. */
+export interface NodeInputs {
+  /** The node's key: part of every identity. */
+  readonly node: string;
+  /** How to reach it: never part of an identity. */
+  readonly connection: unknown;
+  /** Who owns the object: the Node's nonce and the resource's first URN. Sticky. */
+  readonly owner: string;
+  /** The resource's URN, for progress messages only. */
+  readonly urn?: string;
+  /** Names of inputs whose values are secret: they are masked in every message. */
+  readonly secrets?: readonly string[];
+  /** Takes over an object that somebody else made. */
+  readonly adopt?: boolean;
+}
+
+/** A resource: everything about it but the running. */
+export interface Spec<I extends NodeInputs, S> {
+  /** The resource's name in the frozen entry and in state. */
+  readonly type: string;
+  /** Which inputs name the object on the node, besides `node`. Changing one replaces the resource. */
+  readonly identity: readonly (keyof I & string)[];
+  /** Other inputs that the kernel cannot change on a living object: changing one replaces the resource. */
+  readonly immutable?: readonly (keyof I & string)[];
+  /** Which further inputs need a replacement for this very change, where that depends on the values. Some may be unknown. */
+  readonly cannotChange?: (olds: I, news: I) => readonly (keyof I & string)[];
+  /** The inputs: what may stand in each. */
+  readonly fields: Fields;
+  /** Mistakes that concern more than one input. Called when all are known. */
+  readonly check?: (inputs: I) => Problem[];
+  /** A generated name per input that was not given: known in previews, kept for ever after. */
+  readonly generate?: (inputs: I) => Partial<I>;
+  /** How to read what is there. */
+  readonly observe: (inputs: I) => Fact<S>;
+  /** The commands that turn what was seen into what is wanted; none when nothing is to do. */
+  readonly plan: (inputs: I, seen: S | undefined) => Command[];
+  /** The commands that remove it. Not called for what is gone. */
+  readonly undo: (state: I, seen: S) => Command[];
+  /** The inputs that the node contradicts, with the values seen there; nothing when all is as wanted. */
+  readonly drift: (inputs: I, seen: S) => Partial<I>;
+  /** What else the user may want to see: computed outputs, never anybody's input. */
+  readonly outputs?: (inputs: I, seen: S) => Record<string, unknown>;
+  /** Waits after create and update: done, still waiting (with a status line), or failed. */
+  readonly ready?: (inputs: I, seen: S | undefined) => Readiness;
+  /** How long {@link ready} may take, in milliseconds: ten minutes by default, as in Pulumi's Kubernetes provider. */
+  readonly readyTimeoutMs?: (inputs: I) => number;
+  /** The entry in the boot journal; without one the object outlives a reboot by itself. */
+  readonly boot?: {
+    /** Sorts entries by kind, never by time: `40` or `40.003`. */
+    readonly rank: (inputs: I) => string;
+    /** What a boot has to do, if that is not the plan from nothing. */
+    readonly commands?: (inputs: I) => Command[];
+  };
+  /** Several stacks may own it; the last one undoes it. */
+  readonly shared?: boolean;
+  /** Runs outside the node's lock and outside batches, with this deadline: it takes long, or starts processes. */
+  readonly slow?: (inputs: I) => { readonly deadlineMs: number; readonly message?: string };
+}
+
+/** Whether a resource that was made is also as wanted. */
+export type Readiness =
+  | { readonly kind: "ready" }
+  | { readonly kind: "waiting"; readonly message: string }
+  | { readonly kind: "failed"; readonly message: string };
+
+/** Declares a resource. */
+export function defineSpec<I extends NodeInputs, S>(spec: Spec<I, S>): Spec<I, S> {
+  return spec;
+}
+
+/** The inputs that the contract adds to each resource's own. */
+const nodeFields: Fields = {
+  node: required(text({ max: 253 })),
+  connection: required(anything()),
+  owner: required(text({ max: 8192 })),
+  urn: optional(text({ max: 8192 })),
+  secrets: optional(anything()),
+  adopt: optional(anything()),
+  __provider: optional(anything()),
+};
+
+/** All mistakes in a resource's inputs. Pure and offline; values are never part of a reason. */
+export function checkInputs<I extends NodeInputs, S>(spec: Spec<I, S>, inputs: I): Problem[] {
+  const problems = object({ ...spec.fields, ...nodeFields })(inputs, "");
+  // What concerns several inputs waits until all of them are known; that is still before anything is touched.
+  const { connection: _, ...own } = inputs as unknown as Record<string, unknown>;
+  return problems.length > 0 || containsUnknown(own) ? problems : (spec.check?.(inputs) ?? []);
+}
+
+/** Which changed inputs ask for a replacement. An unknown identity counts as changed. */
+export function replacements<I extends NodeInputs, S>(spec: Spec<I, S>, olds: I, news: I): string[] {
+  const keys = ["node" as keyof I & string, ...spec.identity, ...(spec.immutable ?? [])];
+  const named = keys.filter((key) => isUnknown(news[key]) || !equal(olds[key], news[key]));
+  return named.length > 0 ? named : [...(spec.cannotChange?.(olds, news) ?? [])];
+}
+
+/** Whether anything in a value is not known in this preview. */
+export function containsUnknown(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return isUnknown(value);
+  return Object.values(value).some(containsUnknown);
+}
+
+/** Deep equality of plain JSON; a missing key equals an undefined one. */
+export function equal(a: unknown, b: unknown): boolean {
+  if (a === b || (a === null && b === undefined) || (a === undefined && b === null)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const left = a as Record<string, unknown>;
+  const right = b as Record<string, unknown>;
+  return [...new Set([...Object.keys(left), ...Object.keys(right)])].every((key) => equal(left[key], right[key]));
+}
+
+/** The name of a resource's object in the registry of owners: readable, and safe as a file name. */
+export function objectOf<I extends NodeInputs, S>(spec: Spec<I, S>, inputs: I): string {
+  return objectName(
+    spec.type,
+    spec.identity.map((key) => String(inputs[key] ?? "")),
+  );
+}
+
+/** What a class passes on about the node that it is on. */
+export interface NodeReference {
+  readonly key: pulumi.Output<string>;
+  readonly connection: pulumi.Output<unknown>;
+  readonly nonce: pulumi.Output<string>;
+  /** The Node resource itself, for `deletedWith`. */
+  readonly resource: pulumi.Resource;
+}
+
+/** Anything that resources can be placed on. */
+export interface Placement {
+  /** @internal */
+  readonly reference: NodeReference;
+}
+
+/** What every primitive takes. */
+export interface PrimitiveArgs {
+  /** The node to make it on. Changing this replaces the resource. */
+  readonly node: Placement;
+  /**
+   * Takes over an object of this name that somebody else made, instead of refusing it. It is changed to what is declared
+   * here, and deleted with the resource.
+   * @defaultValue false
+   */
+  readonly adopt?: boolean | undefined;
+}
+
+/**
+ * The base of every resource class: a custom resource whose provider is the constant text of the frozen entry, so that
+ * no closure is ever serialised.
+ */
+export abstract class NodeResource extends pulumi.CustomResource {
+  protected constructor(
+    type: string,
+    name: string,
+    args: PrimitiveArgs & Record<string, unknown>,
+    computed: readonly string[],
+    options: pulumi.CustomResourceOptions = {},
+  ) {
+    const { node, ...own } = args;
+    const reference = placed(type, name, node);
+    const urn = firstUrn(type, name, options.parent);
+    super(
+      `pulumi-nodejs:dynamic/barepod:${type}`,
+      name,
+      {
+        ...own,
+        node: reference.key,
+        connection: reference.connection,
+        owner: pulumi.interpolate`${reference.nonce}/${urn}`,
+        urn,
+        secrets: secretNames(own),
+        ...Object.fromEntries(computed.map((key) => [key, undefined])),
+        __provider: providerText(type),
+      },
+      pulumi.mergeOptions(options, {}),
+    );
+  }
+}
+
+/** The provider's text in state: frozen for ever. */
+export function providerText(type: string): string {
+  return `exports.handler = () => require("barepod/provider").${type};`;
+}
+
+function placed(type: string, name: string, node: Placement | undefined): NodeReference {
+  const reference = (node as Placement | undefined)?.reference;
+  if (reference === undefined)
+    throw new pulumi.RunError(
+      `${type} "${name}": node: must be a Node, for example new Node("edge-1", { connection: … })`,
+    );
+  return reference;
+}
+
+/**
+ * The URN that a resource is about to get. `createUrn` with the parent itself would wait for all of a component's
+ * children, this one included; the promise of the parent's URN does not.
+ */
+export function firstUrn(type: string, name: string, parent: pulumi.Resource | undefined): pulumi.Output<string> {
+  const parentUrn = parent === undefined ? undefined : pulumi.output(promised(parent.urn));
+  return pulumi.createUrn(name, `pulumi-nodejs:dynamic/barepod:${type}`, parentUrn);
+}
+
+/** An Output's value without its dependencies: `promise` is public in Pulumi's JavaScript, and internal in its types. */
+function promised<T>(output: pulumi.Output<T>): Promise<T> {
+  return (output as unknown as { promise(): Promise<T> }).promise();
+}
+
+/** The names of the inputs that hold a secret: undefined when none does. */
+function secretNames(inputs: Record<string, unknown>): pulumi.Output<string[] | undefined> {
+  const names = Object.entries(inputs).map(async ([name, value]) =>
+    (await pulumi.isSecret(pulumi.output(value))) ? [name] : [],
+  );
+  return pulumi.output(
+    Promise.all(names).then((found) => (found.flat().length === 0 ? undefined : found.flat().sort())),
+  );
+}
