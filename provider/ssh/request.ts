@@ -1,0 +1,58 @@
+/** One piece of work for a node. See "Transport" in ARCHITECTURE.md. */
+export interface Request {
+  /**
+   * POSIX sh text. It runs in a subshell of its own whose standard input is /dev/null, or `stdin`; `exit`, `cd`, variables
+   * and traps end with it. Secrets may stand in it: it travels on standard input only and is never shown.
+   *
+   * What it leaves running must have been started by `setsid` with its streams redirected: a missed deadline kills the
+   * whole process group, and late output would mix with that of another request.
+   */
+  readonly script: string;
+  /** Bytes for the script's standard input; up to 128 KiB travel in the frame, more goes through a channel of its own. */
+  readonly stdin?: Uint8Array;
+  /** Runs under the node's lock, in one batch with the other locked requests of this tick. */
+  readonly lock?: boolean;
+  /**
+   * Milliseconds from sending to the last byte of the answer; then the process group is killed on the node. Waiting for
+   * a free shell, for the requests before it in its batch or for the lock does not count.
+   *
+   * @defaultValue 60,000
+   */
+  readonly deadlineMs?: number;
+  /** Whether it may be sent again over a new connection after the first one broke. */
+  readonly repeatable?: boolean;
+  /** What is being done, for messages, for example `mount /srv/box/proc`; never a secret. */
+  readonly label?: string;
+}
+
+/** What a {@link Request} gave. */
+export interface Reply {
+  /** As `$?` would have it: 128 + N after signal N. */
+  readonly exitCode: number;
+  /** Every byte of standard output, NULs included. */
+  readonly stdout: Buffer;
+  /** Every byte of standard error. */
+  readonly stderr: Buffer;
+  /** From sending to the last byte of the answer. */
+  readonly durationMs: number;
+}
+
+/** A node's one connection, and the shells on it. */
+export interface Session {
+  /**
+   * Runs one request.
+   *
+   * @throws ConnectionError when there is no answer; a script that fails is a {@link Reply} with its exit code.
+   */
+  run(request: Request): Promise<Reply>;
+  /** Frames sent so far: what the benchmark counts. */
+  readonly frames: number;
+  /** Batches written so far, each one round trip for all the frames in it. */
+  readonly roundTrips: number;
+  /** For messages: `edge-1 (192.0.2.10)`. */
+  readonly description: string;
+  /** The node's `uname -m`, for example `x86_64`. */
+  readonly machine: string;
+  /** Waits for what is under way, then closes the connection. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,156 @@
+/** One long-lived `sh` on a channel of its own. It does one batch at a time. */
+import type { ClientChannel } from "ssh2";
+import {
+  batchText,
+  type Frame,
+  type Lock,
+  makeNonce,
+  markerText,
+  type Segment,
+  SegmentScanner,
+  STATUS,
+} from "./framing";
+
+/** What one frame gave. */
+export interface FrameReply {
+  readonly sequence: number;
+  readonly exitCode: number;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+/** How a batch ended. */
+export type BatchEnd = { readonly kind: "done" | "notLocked"; readonly note: string };
+
+/** The shell ended before its answer. */
+export class WorkerLostError extends Error {}
+
+/** Where the files of a running node are. */
+const RUN_DIRECTORY = "/run/barepod";
+
+/** Noise of a login shell goes before the first marker; the facts stand between the first and the second. */
+function greeting(nonce: string): string {
+  return [
+    markerText(nonce, 0, STATUS.batchEnd),
+    "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}\n",
+    "unset CDPATH ENV BASH_ENV; umask 022; cd /\n",
+    `[ -d ${RUN_DIRECTORY} ] || mkdir -p ${RUN_DIRECTORY} </dev/null 2>/dev/null\n`,
+    "read -r _ _ _ _ barepod_group _ </proc/$$/stat\n",
+    'printf "%s %s %s" "$barepod_group" "$(uname -m)" "$(id -u)"\n',
+    markerText(nonce, 1, STATUS.batchEnd),
+  ].join("");
+}
+
+export class Worker {
+  /** Its process group on the node: what a missed deadline kills. */
+  group = 0;
+  /** `uname -m`. */
+  machine = "";
+  /** The numeric user id that it runs as. */
+  uid = -1;
+  readonly closed: Promise<void>;
+  isClosed = false;
+  #nonce = makeNonce();
+  #sequence = 1;
+  #stdout = new SegmentScanner(this.#nonce);
+  #stderr = new SegmentScanner(this.#nonce);
+  #pending: [Segment[], Segment[]] = [[], []];
+  #onPair: (stdout: Segment, stderr: Segment) => void = () => {};
+  #onClosed: () => void = () => {};
+  #onLost: (error: WorkerLostError) => void = () => {};
+
+  private constructor(readonly channel: ClientChannel) {
+    channel.on("data", (chunk: Buffer) => this.#read(0, this.#stdout, chunk));
+    channel.stderr.on("data", (chunk: Buffer) => this.#read(1, this.#stderr, chunk));
+    // A write to a channel that is going: "close" says it better.
+    channel.on("error", () => {});
+    this.closed = new Promise((resolve) => {
+      this.#onClosed = resolve;
+    });
+    channel.once("close", () => this.abandon());
+  }
+
+  /** Greets the shell on a channel and waits until it answers. */
+  static async start(channel: ClientChannel): Promise<Worker> {
+    const worker = new Worker(channel);
+    await new Promise<void>((resolve, reject) => {
+      worker.#onLost = reject;
+      worker.#onPair = (stdout) => {
+        if (stdout.sequence !== 1) return;
+        const [group, machine, uid] = stdout.body.toString().split(" ");
+        worker.group = Number(group);
+        worker.machine = machine ?? "";
+        worker.uid = Number(uid);
+        resolve();
+      };
+      channel.write(greeting(worker.#nonce));
+    });
+    return worker;
+  }
+
+  /** The number that the next frame shall bear. */
+  nextSequence(): number {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    return this.#sequence;
+  }
+
+  /**
+   * Runs a batch; frames answer one by one, in order.
+   *
+   * @throws WorkerLostError when the shell ends on the way.
+   */
+  run(
+    frames: readonly Frame[],
+    onReply: (reply: FrameReply) => void,
+    lock?: Omit<Lock, "directory"> & { onLocked(): void },
+  ): Promise<BatchEnd> {
+    const end = this.nextSequence();
+    return new Promise((resolve, reject) => {
+      if (this.isClosed) return reject(new WorkerLostError(""));
+      let kind: BatchEnd["kind"] = "done";
+      let note = "";
+      this.#onLost = reject;
+      this.#onPair = ({ sequence, status, body }, { body: errors }) => {
+        if (sequence !== end) return onReply({ sequence, exitCode: Number(status), stdout: body, stderr: errors });
+        if (status === STATUS.locked) return lock?.onLocked();
+        note += `${body}${errors}`;
+        if (status === STATUS.notLocked) kind = "notLocked";
+        else resolve({ kind, note: note.trim() });
+      };
+      const where = lock === undefined ? undefined : { ...lock, directory: RUN_DIRECTORY };
+      this.channel.write(batchText(this.#nonce, frames, end, where));
+    });
+  }
+
+  /** Takes the shell for lost, whether or not its channel says so. */
+  abandon(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.channel.close();
+    this.#onLost(new WorkerLostError(this.#lastWords()));
+    this.#onClosed();
+  }
+
+  /** Lets the shell end by itself. */
+  close(): void {
+    this.channel.end();
+  }
+
+  #read(stream: 0 | 1, scanner: SegmentScanner, chunk: Buffer): void {
+    this.#pending[stream].push(...scanner.push(chunk));
+    const [out, err] = this.#pending;
+    for (let stdout = out[0], stderr = err[0]; stdout && stderr; stdout = out[0], stderr = err[0]) {
+      out.shift();
+      err.shift();
+      this.#onPair(stdout, stderr);
+    }
+  }
+
+  /** What a shell that would not start said, cut short. */
+  #lastWords(): string {
+    const text = `${this.#stderr.unfinished}${this.#stdout.unfinished}`
+      .replace(/[^\t\n\x20-\x7e\u00a0-\uffff]/g, "")
+      .trim();
+    return text.length > 500 ? `${text.slice(0, 500)}…` : text;
+  }
+}
