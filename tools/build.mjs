@@ -1,5 +1,16 @@
 // npm run build: compiles, and puts beside the JavaScript what is not TypeScript: node scripts and launcher binaries.
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { localDirectory, repositoryRoot } from "./lib/paths.mjs";
@@ -20,6 +31,14 @@ export async function build() {
   prune(new Set(sources.map((source) => relative(repositoryRoot, source))));
   const command = join(output, "cli", "main.js");
   if (existsSync(command)) chmodSync(command, 0o755);
+  linkCommand();
+}
+
+/** npm links the commands of what it installs, and the package itself is not installed: `npx barepod` needs a link. */
+function linkCommand() {
+  const link = join(repositoryRoot, "node_modules", ".bin", "barepod");
+  if (process.platform === "win32" || lstatSync(link, { throwIfNoEntry: false })) return;
+  symlinkSync(join("..", "..", "dist", "cli", "main.js"), link);
 }
 
 function isShipped(source) {

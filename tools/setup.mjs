@@ -4,7 +4,7 @@ import { build } from "./build.mjs";
 import { ensureDependencies } from "./lib/dependencies.mjs";
 import { prepareMachine } from "./lib/prepare-machine.mjs";
 import { step } from "./lib/progress.mjs";
-import { ensurePulumi } from "./lib/pulumi-cli.mjs";
+import { ensurePulumi } from "./lib/pulumi-download.mjs";
 import { main } from "./lib/run.mjs";
 
 /** Returns the Pulumi CLI, and why no sandbox node can be made here (undefined where one can). */

@@ -9,25 +9,25 @@ export async function ensureDependencies() {
   const installed = readPackages(join(repositoryRoot, "node_modules", ".package-lock.json"));
   const wanted = readPackages(join(repositoryRoot, "package-lock.json"));
   if (installed && wanted && isInstalled(wanted, installed)) return;
-  // `npm ci` begins by removing everything, which is right for a fresh or a broken node_modules only.
-  if (!installed && wanted && (await npm("ci"))) return;
-  await npm("install", "--no-save");
+  await step("npm packages", async (progress) => {
+    // `npm ci` begins by removing everything, which is right for a fresh or a broken node_modules only.
+    if (!installed && wanted && (await npm(["ci"], progress))) return;
+    await npm(["install", "--no-save"], progress);
+  });
 }
 
-/** Runs npm; false where the lock file does not name every package that this registry and platform would want. */
-async function npm(...args) {
-  const program = process.platform === "win32" ? "npm.cmd" : "npm";
-  return step(`npm ${args[0]}`, async (progress) => {
-    const { exitCode, output } = await runCaptured(program, [...args, "--no-fund", "--no-audit"], {
-      cwd: repositoryRoot,
-      onLine: progress,
-      shell: process.platform === "win32",
-      mayFail: true,
-    });
-    if (exitCode === 0) return true;
-    if (output.includes("npm error code EUSAGE")) return false;
-    throw new CommandError(`npm ${args.join(" ")} failed:\n${output.trim()}`, 1);
+/** Runs npm; false where the lock file does not name every package that this platform and registry would want. */
+async function npm(args, onLine) {
+  const windows = process.platform === "win32";
+  const { exitCode, output } = await runCaptured(windows ? "npm.cmd" : "npm", [...args, "--no-fund", "--no-audit"], {
+    cwd: repositoryRoot,
+    onLine,
+    shell: windows,
+    mayFail: true,
   });
+  if (exitCode === 0) return true;
+  if (output.includes("npm error code EUSAGE")) return false;
+  throw new CommandError(`npm ${args.join(" ")} failed:\n${output.trim()}`, 1);
 }
 
 /** npm keeps a lock file of what it installed in node_modules, written last: equal entries mean that all is there. */

@@ -25,7 +25,12 @@ const sandboxPrograms = [
   },
   { name: "ip", packages: { ...everywhere("iproute2"), dnf: "iproute" } },
   { name: "iptables", packages: { ...everywhere("iptables"), dnf: "iptables-nft" } },
-  ...["unshare", "nsenter", "mount", "flock"].map((name) => ({ name, packages: everywhere("util-linux") })),
+  ...["unshare", "nsenter", "setsid", "pivot_root"].map((name) => ({
+    name,
+    packages: { ...everywhere("util-linux"), apk: "util-linux-misc" },
+  })),
+  { name: "mount", packages: { ...everywhere("util-linux"), apt: "mount", apk: "mount" } },
+  { name: "flock", packages: { ...everywhere("util-linux"), apk: "flock" } },
   { name: "ps", packages: { ...everywhere("procps"), dnf: "procps-ng", apk: "procps-ng", pacman: "procps-ng" } },
   { name: "curl", packages: everywhere("curl") },
   { name: "bash", packages: everywhere("bash") },

@@ -15,8 +15,10 @@ export async function runAttached(command, args, options = {}) {
 }
 
 /** Runs a command and returns what it said. A failure throws, with the end of the output, unless `mayFail`. */
-export async function runCaptured(command, args, { timeoutMs, mayFail = false, onLine, ...options } = {}) {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+export async function runCaptured(command, args, { timeoutMs, mayFail = false, onLine, stdin, ...options } = {}) {
+  const stdio = [stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"];
+  const child = spawn(command, args, { stdio, ...options });
+  child.stdin?.on("error", () => undefined).end(stdin);
   let stdout = "";
   let everything = "";
   const timer = timeoutMs && setTimeout(() => child.kill("SIGKILL"), timeoutMs);
