@@ -50,7 +50,7 @@ async function main(): Promise<void> {
     const expected = [InputError, CommandError, ConnectionError, OwnershipError].some((kind) => error instanceof kind);
     const text = error instanceof Error ? (expected ? error.message : (error.stack ?? error.message)) : String(error);
     process.stderr.write(`barepod: ${text}\n`);
-    process.exitCode = 1;
+    process.exitCode ??= 1;
   }
 }
 

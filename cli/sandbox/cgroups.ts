@@ -80,8 +80,9 @@ export async function killCgroups(cgroups: readonly SandboxCgroup[]): Promise<vo
   for (;;) {
     const groups = cgroups.flatMap(({ directory }) => tree(directory));
     for (const group of groups) {
-      // Both are absent elsewhere. A frozen process of v1 takes the signal only once it is thawed.
+      // Each hierarchy has some of them. A frozen process takes the signal only once it is thawed.
       write(path.join(group, "cgroup.kill"), "1");
+      write(path.join(group, "cgroup.freeze"), "0");
       write(path.join(group, "freezer.state"), "THAWED");
     }
     const left = new Set(groups.flatMap(processesOf));

@@ -69,6 +69,8 @@ export function sandboxCommand(): Command {
     .argument("<program...>", "the program and its arguments")
     .passThroughOptions()
     .action(async (name: string, argv: string[]) => {
+      // In case it cannot be started; otherwise the program's own code.
+      process.exitCode = 125;
       // Options are passed through, and with them the `--` before the program.
       process.exitCode = await execInSandbox(name, argv[0] === "--" ? argv.slice(1) : argv);
     });
@@ -109,8 +111,7 @@ export function sandboxCommand(): Command {
 /** Turns the first SIGINT or SIGTERM into an abort, after which the work cleans up and throws. */
 async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  const abort = (signal: NodeJS.Signals) =>
-    controller.abort(new InputError("", `interrupted by ${signal}; nothing is left`));
+  const abort = (signal: NodeJS.Signals) => controller.abort(new InputError("", `interrupted by ${signal}`));
   process.on("SIGINT", abort).on("SIGTERM", abort);
   try {
     return await work(controller.signal);

@@ -8,6 +8,7 @@
  * Nothing is masqueraded and nothing forwarded: the machine's firewall and its sysctls stay as they are.
  */
 import { createHash } from "node:crypto";
+import path from "node:path";
 import { InputError } from "../../provider/errors";
 import { must, run } from "../run";
 import { listSandboxes } from "./state";
@@ -113,18 +114,10 @@ export async function attach(
       "",
     ].join("\n"),
   });
-  await must(
-    "could not configure the sandbox's eth0",
-    ["nsenter", "--target", `${pid}`, "--net", "ip", "-batch", "-"],
-    {
-      stdin: [
-        `address add ${address}/${prefixLength} broadcast + dev eth0`,
-        "link set eth0 up",
-        `route add default via ${gateway}`,
-        "",
-      ].join("\n"),
-    },
-  );
+  await must("could not configure the sandbox's eth0", [
+    ...["nsenter", "--target", `${pid}`, "--net"],
+    ...["sh", path.join(__dirname, "eth0.sh"), `${address}/${prefixLength}`, gateway],
+  ]);
 }
 
 /** Removes a link; absent: nothing. */

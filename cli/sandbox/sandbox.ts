@@ -1,6 +1,6 @@
 /** What can be done with sandboxes. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import { InputError } from "../../provider/errors";
@@ -61,7 +61,12 @@ export async function restartSandbox(name: string, signal: AbortSignal): Promise
     await using _lock = await lockSandboxes();
     await ensureBridge(subnetOf(sandbox));
   }
-  return boot(sandbox, signal);
+  try {
+    return await boot(sandbox, signal);
+  } catch (error) {
+    await halt(getSandbox(name));
+    throw error;
+  }
 }
 
 /** Removes a sandbox and whatever was made in it. */
@@ -81,8 +86,8 @@ export function connectionOf({ name, address, hostKey = "" }: Sandbox): Connecti
   return { host: address, port: 22, user: "root", privateKeyPath: pathsOf(name).privateKey, hostKey };
 }
 
-/** Runs a program in a sandbox on this process's own terminal; returns its exit code. */
-export async function execInSandbox(name: string, argv: readonly string[]): Promise<number> {
+/** What to put before a program so that it runs in a sandbox, without SSH. */
+export function execPrefix(name: string): string[] {
   const sandbox = getCompleteSandbox(name);
   if (sandbox.init === undefined || statusOf(sandbox) !== "running") {
     throw new InputError(
@@ -90,9 +95,13 @@ export async function execInSandbox(name: string, argv: readonly string[]): Prom
       `sandbox "${name}" is stopped: its PID 1 has ended\nStart it: barepod sandbox restart ${name}`,
     );
   }
-  const script = path.join(__dirname, "exec.sh");
-  const entries = entryPoints(cgroupsOf(name));
-  const child = spawn("sh", [script, `${sandbox.init.pid}`, ...entries, "--", ...argv], { stdio: "inherit" });
+  return ["sh", path.join(__dirname, "exec.sh"), `${sandbox.init.pid}`, ...entryPoints(cgroupsOf(name)), "--"];
+}
+
+/** Runs a program in a sandbox on this process's own terminal; returns its exit code. */
+export async function execInSandbox(name: string, argv: readonly string[]): Promise<number> {
+  const [program = "", ...args] = [...execPrefix(name), ...argv];
+  const child = spawn(program, args, { stdio: "inherit" });
   // A terminal sends it to the program too, which decides what to do about it.
   process.on("SIGINT", () => undefined);
   process.on("SIGTERM", () => child.kill("SIGTERM"));
@@ -176,7 +185,8 @@ async function demolish(sandbox: Sandbox): Promise<void> {
 async function removeShared(): Promise<void> {
   if (listSandboxes().length > 0) return;
   await removeBridge();
-  if (existsSync(stateRoot)) rmdirSync(stateRoot);
+  // What somebody else has put there stays.
+  if (existsSync(stateRoot) && readdirSync(stateRoot).length === 0) rmdirSync(stateRoot);
 }
 
 function subnetOf({ gateway, prefixLength }: Sandbox) {

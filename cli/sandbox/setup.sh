@@ -75,7 +75,7 @@ fi
 # The kernel has one boot id; each boot of a sandbox needs its own.
 mount --bind "$boot_id" proc/sys/kernel/random/boot_id
 
-hostname "$hostname"
+echo "$hostname" >proc/sys/kernel/hostname
 ip link set lo up
 if ! read -r _; then
   echo "the program that was starting this sandbox is gone" >&2

@@ -61,9 +61,11 @@ export function pathsOf(name: string) {
   };
 }
 
+const namePattern = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+
 /** Refuses what is no name for a sandbox. */
 export function checkName(name: string): void {
-  if (/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/.test(name)) return;
+  if (namePattern.test(name)) return;
   throw new InputError(
     "NAME",
     `"${name}" must be 1 to 40 lower-case letters, digits and dashes, and begin and end with a letter or digit`,
@@ -116,7 +118,10 @@ export function listSandboxes(): Sandbox[] {
 }
 
 function sandboxNames(): string[] {
-  return existsSync(stateRoot) ? readdirSync(stateRoot).sort() : [];
+  if (!existsSync(stateRoot)) return [];
+  return readdirSync(stateRoot)
+    .filter((name) => namePattern.test(name))
+    .sort();
 }
 
 /** Writes the state down, whole or not at all. */
