@@ -14,6 +14,7 @@ import {
   map,
   OUTPUT,
   object,
+  quantities,
   REQUIRED,
   refused,
   refusedAll,
@@ -53,9 +54,9 @@ const SECURITY_CONTEXT: Fields = {
   privileged: boolean("`true` gives all capabilities, all devices and nothing masked. Default `false`."),
   procMount: refused("the masks of /proc cannot be chosen", "later"),
   readOnlyRootFilesystem: boolean("`true` mounts the root file system read-only. Default `false`."),
-  runAsGroup: integer("The group id of the process, 0 to 2147483647. Default: 0."),
+  runAsGroup: integer("The group id of the process, 0 to 2147483647. Default: the image's, else 0."),
   runAsNonRoot: refused("not checked yet; give a runAsUser other than 0", "next", { values: [false] }),
-  runAsUser: integer("The user id of the process, 0 to 2147483647. Default: 0."),
+  runAsUser: integer("The user id of the process, 0 to 2147483647. Default: the image's, else 0."),
   seLinuxOptions: refused("SELinux labels are not set", "never", { below: "level role type user" }),
   seccompProfile: refused("seccomp profiles are not loaded yet", "next", { below: "localhostProfile type" }),
   windowsOptions: refused(WINDOWS, "never", {
@@ -108,13 +109,9 @@ const CONTAINER: Fields = {
     {
       containerPort: integer("1 to 65535.", REQUIRED),
       hostIP: refused("ports of the node are not forwarded yet; use hostNetwork", "next", { values: [""] }),
-      hostPort: refused(
-        "ports of the node are not forwarded yet; use hostNetwork, where it must equal containerPort",
-        "next",
-        {
-          values: [0],
-        },
-      ),
+      hostPort: refused("ports of the node are not forwarded yet; use hostNetwork", "next", {
+        values: [0],
+      }),
       name: string("At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container."),
       protocol: string("Default `TCP`.", { values: ["TCP", "UDP", "SCTP"] }),
     },
@@ -124,10 +121,10 @@ const CONTAINER: Fields = {
   resizePolicy: refusedList("resources are not resized in place", "later", "resourceName restartPolicy"),
   resources: object("What the container's cgroup may use.", {
     claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
-    limits: map(
+    limits: quantities(
       "`cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others are refused; 0 is no limit.",
     ),
-    requests: map(
+    requests: quantities(
       "`cpu` (the weight against other containers) and `memory` (for the QoS class and oom_score_adj). Default: the limits.",
     ),
   }),
@@ -166,7 +163,7 @@ const CONTAINER: Fields = {
     },
     LIST,
   ),
-  workingDir: string("Where the process starts. Default `/`."),
+  workingDir: string("Where the process starts, absolute. Default: the image's, else `/`."),
 };
 
 const INIT_CONTAINERS = refusedList("init containers are not run yet", "next");
@@ -262,7 +259,9 @@ const POD_SPEC: Fields = {
   ),
   hostPID: refused("containers do not see the node's processes", "later", { values: [false] }),
   hostUsers: refused("user namespaces are not made", "later", { values: [true] }),
-  hostname: string("DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters."),
+  hostname: string(
+    "DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. Not with hostNetwork.",
+  ),
   hostnameOverride: refused("not implemented; use hostname", "later"),
   imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
   initContainers: { ...INIT_CONTAINERS, kind: "object", fields: refusedAll(CONTAINER, INIT_CONTAINERS) },

@@ -1,0 +1,159 @@
+/** Checks a value against the table of `support.ts`: what is unknown, refused, of a wrong type, or not plain. */
+import type { Problem } from "../fields";
+import type { Field, Fields } from "./field";
+import { isEventual, isPlainObject } from "./plain";
+
+const NOT_PLAIN =
+  "must be a plain value, not an Output or a promise: what a pod consists of must be known before anything is deployed";
+
+/**
+ * What of `value` is usable, of the types that the table says; everything else has been added to `problems`, by path and
+ * rule. A value is printed only where the table lists the values that exist.
+ */
+export function walkObject(value: unknown, fields: Fields, path: string, problems: Problem[]): Record<string, unknown> {
+  if (!isPlainObject(value)) {
+    problems.push({ path, reason: isEventual(value) ? NOT_PLAIN : `must be an object, not ${typeOf(value)}` });
+    return {};
+  }
+  for (const name of Object.keys(value)) {
+    if (Object.hasOwn(fields, name) || isAbsent(value[name])) continue;
+    const near = nearest(name, Object.keys(fields));
+    const hint = near === undefined ? "" : `; did you mean ${near}?`;
+    problems.push({ path: join(path, name), reason: `no such field${hint}` });
+  }
+  const usable: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const found = Object.hasOwn(value, name) ? walk(value[name], field, join(path, name), problems) : undefined;
+    if (found !== undefined) usable[name] = found;
+    else if (field.required && (!Object.hasOwn(value, name) || isAbsent(value[name]))) {
+      problems.push({ path: join(path, name), reason: "is required" });
+    }
+  }
+  return usable;
+}
+
+function walk(value: unknown, field: Field, path: string, problems: Problem[]): unknown {
+  if (isAbsent(value)) return undefined;
+  if (!field.supported) {
+    if (!saysNothing(value, field)) problems.push({ path, reason: refusal(field) });
+    return undefined;
+  }
+  if (field.list !== true) return walkOne(value, field, path, problems);
+  if (!Array.isArray(value)) {
+    problems.push({ path, reason: isEventual(value) ? NOT_PLAIN : `must be a list, not ${typeOf(value)}` });
+    return undefined;
+  }
+  return Array.from(value, (element, i) => {
+    if (!isAbsent(element)) return walkOne(element, field, `${path}[${i}]`, problems);
+    problems.push({ path: `${path}[${i}]`, reason: "must not be empty" });
+    return undefined;
+  });
+}
+
+function walkOne(value: unknown, field: Field, path: string, problems: Problem[]): unknown {
+  switch (field.kind) {
+    case "object":
+      return walkObject(value, field.fields ?? {}, path, problems);
+    case "map":
+    case "quantities":
+      return walkMap(value, field, path, problems);
+    default:
+      return walkLeaf(value, field, path, problems);
+  }
+}
+
+function walkMap(value: unknown, field: Field, path: string, problems: Problem[]): Map<string, unknown> {
+  const usable = new Map<string, unknown>();
+  if (!isPlainObject(value)) {
+    problems.push({ path, reason: isEventual(value) ? NOT_PLAIN : `must be an object, not ${typeOf(value)}` });
+    return usable;
+  }
+  for (const [key, entry] of Object.entries(value)) {
+    const at = `${path}[${JSON.stringify(key)}]`;
+    // Kubernetes' quantities are texts, but YAML and people write `cpu: 2`.
+    const plainNumber = field.kind === "quantities" && typeof entry === "number";
+    const found = plainNumber ? entry : walkLeaf(entry, { ...field, kind: "string" }, at, problems);
+    if (found !== undefined) usable.set(key, found);
+  }
+  return usable;
+}
+
+function walkLeaf(value: unknown, field: Field, path: string, problems: Problem[]): unknown {
+  const refuse = (reason: string) => {
+    problems.push({ path, reason });
+    return undefined;
+  };
+  if (isEventual(value)) return field.output ? value : refuse(NOT_PLAIN);
+  if (field.kind === "integer" ? !Number.isSafeInteger(value) : typeof value !== field.kind) {
+    return refuse(`must be ${field.kind === "integer" ? "an integer" : `a ${field.kind}`}, not ${typeOf(value)}`);
+  }
+  if (field.values && !field.values.includes(value as string)) {
+    return refuse(`must be ${oneOf(field.values)}, not ${printed(value as string)}`);
+  }
+  if (typeof value === "string" && value.includes("\0")) return refuse("must not contain a NUL byte");
+  return value;
+}
+
+/** Whether a refused field is given in a way that asks for nothing, or for what happens anyway. */
+function saysNothing(value: unknown, field: Field): boolean {
+  if (Array.isArray(value)) return field.list === true && value.length === 0;
+  if (isPlainObject(value)) {
+    return Object.values(value).every(isAbsent) && (field.kind === "map" || field.values?.includes("{}") === true);
+  }
+  return field.values?.includes(value as string) === true && value !== "{}";
+}
+
+function refusal(field: Field): string {
+  const accepted = field.values?.filter((value) => value !== "{}") ?? [];
+  const allowed = accepted.length === 0 ? "" : `; may be left out, or be ${oneOf(accepted)}`;
+  return `is not supported${field.release === "next" ? " yet" : ""}: ${field.text}${allowed}`;
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null;
+}
+
+function join(path: string, name: string): string {
+  const step = /^[A-Za-z_$][\w$-]*$/.test(name) ? name : `[${JSON.stringify(name)}]`;
+  if (path === "") return step;
+  return step.startsWith("[") ? path + step : `${path}.${step}`;
+}
+
+function oneOf(values: readonly (string | number | boolean)[]): string {
+  const texts = values.map(printed);
+  return texts.length < 2 ? texts.join() : `${texts.slice(0, -1).join(", ")} or ${texts.at(-1)}`;
+}
+
+function printed(value: string | number | boolean): string {
+  const text = JSON.stringify(value);
+  return text.length > 60 ? "what is given" : text;
+}
+
+function typeOf(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "number") return Number.isInteger(value) ? "a number" : "a fraction";
+  if (typeof value === "object" || typeof value === "undefined") return value === null ? "null" : "an object";
+  return `a ${typeof value}`;
+}
+
+/** The known name closest to a misspelt one, if any is close. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length > 64) return undefined;
+  const ranked = known.map((candidate) => ({ candidate, far: distance(name.toLowerCase(), candidate.toLowerCase()) }));
+  const best = ranked.sort((a, b) => a.far - b.far)[0];
+  return best && best.far <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined;
+}
+
+/** Levenshtein's distance: how many letters to insert, delete or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}
