@@ -1,0 +1,189 @@
+/*
+ * The child, in the order that the kernel's rules leave:
+ *
+ *   cgroups (before a cgroup namespace is made of them)  ->  joins, by files of the node  ->  fresh namespaces
+ *   ->  root and mounts  ->  no descriptor of the node left  ->  limits, user, capabilities  ->  working directory
+ *   ->  seccomp  ->  execve
+ */
+#include "child.h"
+
+#include "identity.h"
+#include "mounts.h"
+#include "report.h"
+#include "self.h"
+
+#define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static void join_cgroups(const struct child *child) {
+  for (usize i = 0; i < child->config->directive_count; i++) {
+    const struct directive *directive = &child->config->directives[i];
+    if (directive->kind != CGROUP || (i64)i == child->cgroup_done) continue;
+    TEXT(path, PATH_BYTES);
+    text_format(&path, "%s/cgroup.procs", directive->field[0]);
+    long fd = sys(openat, AT_FDCWD, path.data, O_WRONLY | O_CLOEXEC);
+    /* 0 is whoever writes, whatever its number in which namespace. */
+    long result = fd < 0 ? fd : sys(write, fd, "0", 1);
+    if (result < 0) fail(EXIT_SETUP, "cgroup", "%s: %e", path.data, (int)result);
+    sys(close, fd);
+  }
+}
+
+static void set_oom_score_adj(const struct config *config) {
+  if (!config->has_oom_score_adj) return;
+  TEXT(value, 16);
+  text_format(&value, "%d", config->oom_score_adj);
+  long fd = sys(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  long result = fd < 0 ? fd : sys(write, fd, value.data, value.length);
+  if (result == -EACCES) fail(EXIT_SETUP, "oom_score_adj", "%d: %e: lowering it needs CAP_SYS_RESOURCE", config->oom_score_adj, (int)result);
+  if (result < 0) fail(EXIT_SETUP, "oom_score_adj", "%d: %e", config->oom_score_adj, (int)result);
+  sys(close, fd);
+}
+
+/** All pins are opened first: joining a mount namespace changes what paths mean. */
+static void join_namespaces(const struct config *config) {
+  int fds[6];
+  const struct directive *joins[6];
+  usize count = 0;
+  for (usize i = 0; i < config->directive_count; i++) {
+    const struct directive *directive = &config->directives[i];
+    /* The parent has joined the PID namespace: that takes effect for children only. */
+    if (directive->kind != JOIN || directive->number[0] == CLONE_NEWPID) continue;
+    long fd = sys(openat, AT_FDCWD, directive->field[1], O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail(EXIT_SETUP, "namespace", "join %s %s: %e", directive->field[0], directive->field[1], (int)fd);
+    fds[count] = (int)fd;
+    joins[count++] = directive;
+  }
+  for (usize i = 0; i < count; i++) {
+    long result = sys(setns, fds[i], joins[i]->number[0]);
+    if (result < 0) fail(EXIT_SETUP, "namespace", "join %s %s: %e", joins[i]->field[0], joins[i]->field[1], (int)result);
+    sys(close, fds[i]);
+  }
+}
+
+static void make_namespaces(const struct config *config) {
+  u32 fresh = config->fresh & ~(u32)CLONE_NEWPID;
+  if (!fresh) return;
+  long result = sys(unshare, fresh);
+  if (result < 0) fail(EXIT_SETUP, "namespace", "cannot make the new namespaces: %e", (int)result);
+  if (!config->hostname) return;
+  result = sys(sethostname, config->hostname, text_length(config->hostname));
+  if (result < 0) fail(EXIT_SETUP, "namespace", "hostname %s: %e", config->hostname, (int)result);
+}
+
+static void connect(int fd, int as, bool required) {
+  long result = sys(dup3, fd, as, 0);
+  if (result < 0 && required) fail(EXIT_SETUP, "stdio", "cannot connect descriptor %u: %e", (u64)as, (int)result);
+}
+
+/**
+ * Standard input is /dev/null: the root's own, so that the container holds no file of the node. A root without one gets
+ * the reading end of a pipe that nobody writes to, which reads the same: as an empty file.
+ */
+static void connect_standard_input(const struct config *config) {
+  struct statx found;
+  int ends[2];
+  long fd = sys(openat, AT_FDCWD, "/dev/null", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0 && sys(statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &found) == 0 &&
+      (found.mode & S_IFMT) == S_IFCHR && found.rdev_major == 1 && found.rdev_minor == 3) {
+    connect((int)fd, 0, true);
+    return;
+  }
+  (void)config;
+  long result = sys(pipe2, ends, O_CLOEXEC);
+  if (result < 0) fail(EXIT_SETUP, "stdio", "pipe: %e", (int)result);
+  connect(ends[0], 0, true);
+}
+
+/** Leaves 0, 1, 2 and the pipe to the parent, which becomes 3: no path through /proc/self/fd leads to the node. */
+static void close_descriptors(void) {
+  if (report_fd != 3) {
+    if (sys(dup3, report_fd, 3, O_CLOEXEC) < 0) leave(EXIT_SETUP);
+    report_fd = 3;
+  }
+  close_from(4);
+}
+
+static void enter_directory(const char *path) {
+  char here[PATH_BYTES];
+  long result = sys(chdir, path);
+  if (result < 0) fail(EXIT_SETUP, "cwd", "%s: %e", path, (int)result);
+  /* The kernel says "(unreachable)" of a directory outside of the root. */
+  result = sys(getcwd, here, sizeof here);
+  if (result < 0 || here[0] != '/') fail(EXIT_SETUP, "cwd", "%s is outside of the root", path);
+}
+
+static void reset_signals(void) {
+  static const struct sigaction usual;
+  u64 none = 0;
+  for (int signal = 1; signal <= 64; signal++) sys(rt_sigaction, signal, &usual, NULL, sizeof(u64));
+  sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
+}
+
+static const char *search_path(const struct config *config) {
+  for (usize i = 0; i < config->environment_count; i++) {
+    const char *entry = config->environment[i];
+    if (entry[0] == 'P' && entry[1] == 'A' && entry[2] == 'T' && entry[3] == 'H' && entry[4] == '=') return entry + 5;
+  }
+  return DEFAULT_PATH;
+}
+
+__attribute__((noreturn)) static void execute(const struct config *config) {
+  const char *name = config->arguments[0];
+  usize length = text_length(name);
+  long denied = 0;
+  for (usize i = 0; i < length; i++) {
+    if (name[i] != '/') continue;
+    long result = sys(execve, name, config->arguments, config->environment);
+    if (result == -ENOENT || result == -ENOTDIR) fail(EXIT_NOT_FOUND, "exec", "exec: %q: %e", name, (int)result);
+    fail(EXIT_NOT_EXECUTABLE, "exec", "exec: %q: %e", name, (int)result);
+  }
+  for (const char *path = search_path(config);;) {
+    char candidate[PATH_BYTES];
+    usize part = 0;
+    while (path[part] && path[part] != ':') part++;
+    if (part + 1 + length < sizeof candidate) {
+      usize at = part;
+      memcpy(candidate, path, part);
+      /* An empty part is the working directory. */
+      if (part) candidate[at++] = '/';
+      memcpy(candidate + at, name, length + 1);
+      long result = sys(execve, candidate, config->arguments, config->environment);
+      if (result == -EACCES) denied = result;
+      else if (result != -ENOENT && result != -ENOTDIR) fail(EXIT_NOT_EXECUTABLE, "exec", "exec: %q: %e", candidate, (int)result);
+    }
+    if (!path[part]) break;
+    path += part + 1;
+  }
+  if (denied) fail(EXIT_NOT_EXECUTABLE, "exec", "exec: %q: %e", name, (int)denied);
+  fail(EXIT_NOT_FOUND, "exec", "exec: %q: not found in PATH", name);
+}
+
+void child_run(const struct child *child) {
+  const struct config *config = child->config;
+  struct seccomp seccomp;
+
+  reset_signals();
+  sys(setsid);
+  sys(umask, 0);
+  read_seccomp(config, &seccomp);
+  set_oom_score_adj(config);
+  join_cgroups(child);
+  join_namespaces(config);
+  make_namespaces(config);
+  enter_root(config);
+  if (config->stdio == STDIO_LOG) {
+    connect_standard_input(config);
+    connect(child->standard_output, 1, true);
+    connect(child->standard_error, 2, true);
+  }
+  close_descriptors();
+  /* The node's root user may have keys in its session: the container starts with an empty keyring where there is one. */
+  if (config->root) sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+  sys(umask, config->umask);
+  become(config);
+  enter_directory(config->cwd ? config->cwd : "/");
+  u8 ready = CHILD_READY;
+  write_all(report_fd, &ready, 1);
+  load_seccomp(&seccomp);
+  execute(config);
+}

@@ -1,0 +1,71 @@
+/*
+ * The launcher's configuration: a text file, one directive per line, fields separated by tabs (ARCHITECTURE.md has the
+ * list). Parsed in place and checked as a whole before anything is done.
+ */
+#ifndef BAREPOD_CONFIG_H
+#define BAREPOD_CONFIG_H
+
+#include "text.h"
+
+#define CONFIG_MOST_BYTES (1u << 20)
+#define CONFIG_MOST_GROUPS 1024
+#define PATH_BYTES 4096
+
+/** A directive that may be given several times and is done in order. */
+enum kind { JOIN, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT };
+
+struct directive {
+  enum kind kind;
+  u32 line;
+  /** The fields after the name, unescaped. */
+  char *field[5];
+  /** What `field` says as numbers: JOIN its CLONE_NEW* flag; DEVICE type, major, minor, mode; RLIMIT number, soft, hard. */
+  u64 number[4];
+};
+
+/** Flags of one mount, already sorted into what mount(2) wants in separate calls. */
+struct mount_flags {
+  unsigned long flags;
+  unsigned long propagation;
+  bool recursive;
+};
+
+enum stdio { STDIO_LOG, STDIO_INHERIT };
+
+struct config {
+  struct directive *directives;
+  usize directive_count;
+  /** Both end in a NULL. */
+  char **arguments;
+  usize argument_count;
+  char **environment;
+  usize environment_count;
+
+  char *root, *hostname, *cwd, *seccomp, *log, *status;
+  /** CLONE_NEW* of `new`, and of `join`. */
+  u32 fresh, joined;
+  bool readonly, no_new_privs, has_uid, has_gid, has_groups, has_capabilities, has_oom_score_adj;
+  u32 umask, uid, gid;
+  u32 group_count, groups[CONFIG_MOST_GROUPS];
+  u64 bounding, effective, inheritable, ambient;
+  i32 oom_score_adj;
+  enum stdio stdio;
+  u64 rotate_bytes;
+  u32 rotate_files;
+  /** Which of the directives that may stand only once were there. */
+  u64 seen;
+};
+
+/** The bytes of memory that config_parse needs for a text of `length` bytes with `lines` newlines. */
+usize config_memory(usize lines);
+
+/**
+ * Parses `length` bytes at `bytes` in place (one more byte must be writable behind them). `memory` is zeroed memory of
+ * config_memory() bytes, aligned to 8; the result points into both. On failure `error` holds the line and the reason.
+ */
+bool config_parse(struct config *config, char *bytes, usize length, void *memory, struct text *error);
+
+/** The comma-separated flags of `mount`; config_parse has already refused unknown ones. */
+bool config_mount_flags(const char *field, struct mount_flags *out);
+
+#endif

@@ -1,0 +1,42 @@
+/*
+ * Strings, numbers and times as text. Pure: used by the launcher and by the hosted fuzz harnesses alike.
+ */
+#ifndef BAREPOD_TEXT_H
+#define BAREPOD_TEXT_H
+
+#include "types.h"
+
+/** A string that grows inside memory of a fixed size; what does not fit is cut off. Always ends in a NUL. */
+struct text {
+  char *data;
+  usize size;
+  usize length;
+};
+
+#define TEXT(name, bytes)      \
+  char name##_memory[bytes];   \
+  struct text name = {name##_memory, bytes, 0}; \
+  name##_memory[0] = 0
+
+/**
+ * Appends. `%s` string, `%q` string in double quotes, `%u` u64, `%d` int, `%o` u64 in octal, `%e` the meaning of an
+ * errno. Control characters of strings become `?`: messages end up in a file whose fields are separated by tabs.
+ */
+void text_format(struct text *text, const char *format, ...);
+void text_format_list(struct text *text, const char *format, __builtin_va_list arguments);
+
+usize text_length(const char *string);
+bool text_equal(const char *one, const char *other);
+/** The first `byte` in `length` bytes, or NULL. */
+const u8 *text_find(const u8 *bytes, u8 byte, usize length);
+/** A whole field as a number in base 8, 10 or 16, at most `most`. False for anything else, also for the empty field. */
+bool text_number(const char *string, u32 base, u64 most, u64 *number);
+
+#define TIME_LENGTH 30
+#define STAMP_LENGTH 15
+/** RFC 3339 with nanoseconds in UTC: 2026-11-23T12:38:09.123456789Z. */
+void text_time(char out[TIME_LENGTH + 1], u64 seconds, u32 nanoseconds);
+/** yyyymmdd-hhmmss in UTC: what a kubelet appends to the name of a rotated log. */
+void text_stamp(char out[STAMP_LENGTH + 1], u64 seconds);
+
+#endif
