@@ -56,7 +56,7 @@ export interface Container {
   volumeDevices?: Input<Input<VolumeDevice>[] | undefined>;
   /** Which volumes the container sees, and where. */
   volumeMounts?: Input<Input<VolumeMount>[] | undefined>;
-  /** Where the process starts. Default `/`. */
+  /** Where the process starts, absolute. Default: the image's, else `/`. */
   workingDir?: Input<string | undefined>;
 }
 
@@ -114,7 +114,7 @@ export interface ContainerPort {
   containerPort: Input<number>;
   /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `""`. */
   hostIP?: Input<string | undefined>;
-  /** Refused: ports of the node are not forwarded yet; use hostNetwork, where it must equal containerPort. Accepted: `0`. */
+  /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `0`. */
   hostPort?: Input<number | undefined>;
   /** At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container. */
   name?: Input<string | undefined>;
@@ -148,11 +148,11 @@ export interface SecurityContext {
   procMount?: Input<string | undefined>;
   /** `true` mounts the root file system read-only. Default `false`. */
   readOnlyRootFilesystem?: Input<boolean | undefined>;
-  /** The group id of the process, 0 to 2147483647. Default: 0. */
+  /** The group id of the process, 0 to 2147483647. Default: the image's, else 0. */
   runAsGroup?: Input<number | undefined>;
   /** Refused: not checked yet; give a runAsUser other than 0. Accepted: `false`. */
   runAsNonRoot?: Input<boolean | undefined>;
-  /** The user id of the process, 0 to 2147483647. Default: 0. */
+  /** The user id of the process, 0 to 2147483647. Default: the image's, else 0. */
   runAsUser?: Input<number | undefined>;
   /** Refused: SELinux labels are not set. */
   seLinuxOptions?: Input<SELinuxOptions | undefined>;

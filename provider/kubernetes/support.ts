@@ -167,7 +167,7 @@ const CONTAINER: Fields = {
 };
 
 const INIT_CONTAINERS = refusedList("init containers are not run yet", "next");
-const EPHEMERAL = refusedList("nobody can attach to a running pod; enter its namespaces with nsenter", "never");
+const EPHEMERAL = refused("nobody can attach to a running pod; enter its namespaces with nsenter", "never");
 
 const VOLUME: Fields = {
   awsElasticBlockStore: refused(NO_CSI, "never", { below: "fsType partition readOnly volumeID" }),
@@ -248,8 +248,9 @@ const POD_SPEC: Fields = {
   enableServiceLinks: refused("no variables are made for Services", "later", { values: [false] }),
   ephemeralContainers: {
     ...EPHEMERAL,
+    list: true,
     kind: "object",
-    fields: refusedAll({ ...CONTAINER, targetContainerName: EPHEMERAL }, { ...EPHEMERAL }),
+    fields: refusedAll({ ...CONTAINER, targetContainerName: EPHEMERAL }, EPHEMERAL),
   },
   evictionResponders: refusedList("nothing evicts pods", "never", "name priority"),
   hostAliases: refusedList("/etc/hosts cannot be extended yet", "next", "hostnames[] ip"),

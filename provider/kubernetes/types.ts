@@ -104,7 +104,7 @@ export interface PodSpec {
   hostPID?: Input<boolean | undefined>;
   /** Refused: user namespaces are not made. Accepted: `true`. */
   hostUsers?: Input<boolean | undefined>;
-  /** DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. */
+  /** DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. Not with hostNetwork. */
   hostname?: Input<string | undefined>;
   /** Refused: not implemented; use hostname. */
   hostnameOverride?: Input<string | undefined>;

@@ -137,7 +137,7 @@ function typeOf(value: unknown): string {
 }
 
 /** The known name closest to a misspelt one, if any is close. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+function nearest(name: string, known: readonly string[]): string | undefined {
   if (name.length > 64) return undefined;
   const ranked = known.map((candidate) => ({ candidate, far: distance(name.toLowerCase(), candidate.toLowerCase()) }));
   const best = ranked.sort((a, b) => a.far - b.far)[0];

@@ -1,0 +1,96 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type ContainerResources,
+  containerCgroup,
+  cpuQuota,
+  cpuShares,
+  cpuWeight,
+  oomScoreAdj,
+  podCgroup,
+  qosClass,
+} from "../../provider/kubernetes/resources";
+
+const MI = 1024 * 1024;
+const full = { cpuLimitMilli: 500, cpuRequestMilli: 500, memoryLimitBytes: MI, memoryRequestBytes: MI };
+
+describe("qosClass", () => {
+  const table: [name: string, containers: ContainerResources[], qos: string][] = [
+    ["nothing asked for", [{}, {}], "BestEffort"],
+    ["zeros only", [{ cpuRequestMilli: 0, memoryRequestBytes: 0 }], "BestEffort"],
+    ["limits equal to requests everywhere", [full, full], "Guaranteed"],
+    ["one container without", [full, {}], "Burstable"],
+    ["a limit of memory missing", [{ cpuLimitMilli: 1, cpuRequestMilli: 1 }], "Burstable"],
+    ["requests below limits", [{ ...full, cpuRequestMilli: 100 }], "Burstable"],
+    ["a request only", [{ memoryRequestBytes: MI }], "Burstable"],
+  ];
+  it.each(table)("%s", (_, containers, qos) => expect(qosClass(containers)).toBe(qos));
+});
+
+describe("the processor", () => {
+  it.each([
+    // Thousandths of a CPU, shares, weight by the old formula, weight by the new one.
+    [0, 2, 1, 1],
+    [1, 2, 1, 1],
+    [100, 102, 4, 17],
+    [500, 512, 20, 59],
+    [1000, 1024, 39, 100],
+    [2000, 2048, 79, 174],
+    [256000, 262144, 10000, 10000],
+    [1e9, 262144, 10000, 10000],
+  ])("%d thousandths are %d shares, weight %d or %d", (milli, shares, old, now) => {
+    expect(cpuShares(milli)).toBe(shares);
+    expect(cpuWeight(shares, "old")).toBe(old);
+    expect(cpuWeight(shares, "new")).toBe(now);
+  });
+
+  it("keeps weights within the kernel's range and in order", () => {
+    const shares = fc.integer({ min: 2, max: 262144 });
+    fc.assert(
+      fc.property(shares, shares, fc.constantFrom("old" as const, "new" as const), (a, b, formula) => {
+        const [low, high] = [cpuWeight(Math.min(a, b), formula), cpuWeight(Math.max(a, b), formula)];
+        expect(low).toBeGreaterThanOrEqual(1);
+        expect(high).toBeLessThanOrEqual(10000);
+        expect(low).toBeLessThanOrEqual(high);
+      }),
+    );
+  });
+
+  it.each([
+    [1, 1000],
+    [5, 1000],
+    [10, 1000],
+    [15, 1500],
+    [500, 50000],
+    [2000, 200000],
+  ])("%d thousandths are a quota of %d microseconds", (milli, quota) => expect(cpuQuota(milli)).toBe(quota));
+});
+
+describe("cgroups", () => {
+  it("gives a container its own limits, and shares of the limit if it asks for nothing", () => {
+    expect(containerCgroup({})).toEqual({ cpuShares: 2 });
+    expect(containerCgroup({ cpuLimitMilli: 500, memoryLimitBytes: MI })).toEqual({
+      cpuShares: 512,
+      cpuQuota: 50000,
+      memoryMax: MI,
+    });
+    expect(containerCgroup({ cpuLimitMilli: 500, cpuRequestMilli: 0 })).toEqual({ cpuShares: 2, cpuQuota: 50000 });
+  });
+  it("limits a pod only in what all its containers limit", () => {
+    expect(podCgroup([full, full])).toEqual({ cpuShares: 1024, cpuQuota: 100000, memoryMax: 2 * MI });
+    expect(podCgroup([full, { memoryLimitBytes: MI }])).toEqual({ cpuShares: 512, memoryMax: 2 * MI });
+    expect(podCgroup([full, {}])).toEqual({ cpuShares: 512 });
+  });
+});
+
+it.each([
+  ["Guaranteed" as const, 1, 4, -997],
+  ["BestEffort" as const, 0, 4, 1000],
+  ["Burstable" as const, 0, 4, 999],
+  ["Burstable" as const, 1, 4, 750],
+  ["Burstable" as const, 4, 4, 3],
+  ["Burstable" as const, 9, 4, 3],
+  ["Burstable" as const, 1, 3000, 999],
+])("%s with %d of %d has oom_score_adj %d", (qos, request, capacity, score) => {
+  expect(oomScoreAdj(qos, request, capacity)).toBe(score);
+});
