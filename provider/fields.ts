@@ -4,6 +4,7 @@
  *
  * Unknown values (a preview before their source exists) pass everywhere.
  */
+import { InputError, messageOf } from "./errors";
 
 /** How an unknown arrives in a dynamic provider's check and diff. */
 export const unknownValue = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -148,7 +149,8 @@ export function parsed(parse: (value: unknown) => unknown): Field {
       parse(value);
       return [];
     } catch (error) {
-      return [{ path: at, reason: error instanceof Error ? error.message : String(error) }];
+      if (error instanceof InputError && error.path !== "") return [{ path: error.path, reason: error.reason }];
+      return [{ path: at, reason: messageOf(error) }];
     }
   };
 }

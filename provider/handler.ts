@@ -21,6 +21,8 @@ interface Bookkeeping {
   readonly given: readonly string[];
   /** The last observation's text: what the next frame expects. */
   readonly seen: string;
+  /** Inputs that the last refresh found otherwise; they may be ones that were not given. */
+  readonly drifted?: readonly string[];
 }
 
 type State<I> = I & { readonly _barepod: Bookkeeping };
@@ -78,7 +80,7 @@ class Runner<I extends NodeInputs, S> {
   diff(olds: State<I>, news: I): dynamic.DiffResult {
     const replaces = replacements(this.#spec, olds, news);
     if (replaces.length > 0) return { replaces, deleteBeforeReplace: true };
-    const keys = new Set([...Object.keys(news), ...(olds._barepod?.given ?? [])]);
+    const keys = new Set([...Object.keys(news), ...(olds._barepod?.given ?? []), ...(olds._barepod?.drifted ?? [])]);
     keys.delete("__provider");
     const changed = [...keys].filter((key) => !equal(olds[key as keyof I], news[key as keyof I]));
     // The URN is for progress only: a resource that is merely renamed has not changed.
@@ -107,9 +109,12 @@ class Runner<I extends NodeInputs, S> {
       }
       const fact = operation.mine(seen);
       if (fact === undefined) return { id: "", props: {} };
-      const inputs = { ...state, ...this.#spec.drift(state, fact) } as I;
-      const given = Object.fromEntries(bookkeeping.given.map((key) => [key, inputs[key as keyof I]]));
-      return { id, props: this.#outputs(inputs, fact, seen, bookkeeping.given), inputs: plain(given) };
+      const drift = this.#spec.drift(state, fact);
+      const inputs = { ...state, ...drift } as I;
+      const drifted = Object.keys(drift);
+      const keys = [...new Set([...bookkeeping.given, ...drifted])];
+      const props = this.#outputs(inputs, fact, seen, bookkeeping.given, drifted);
+      return { id, props, inputs: plain(Object.fromEntries(keys.map((key) => [key, inputs[key as keyof I]]))) };
     });
   }
 
@@ -134,7 +139,10 @@ class Runner<I extends NodeInputs, S> {
       try {
         seen = await operation.apply(known);
         seen = await operation.waitUntilReady(seen);
-        return this.#outputs(inputs, operation.mine(seen), seen, given);
+        const fact = operation.mine(seen);
+        if (fact !== undefined)
+          for (const warning of this.#spec.warnings?.(inputs, fact) ?? []) operation.progress.warn(warning);
+        return this.#outputs(inputs, fact, seen, given);
       } catch (error) {
         const left = error instanceof Unfinished ? error.seen : undefined;
         const fact = left === undefined ? undefined : operation.mine(left);
@@ -153,9 +161,20 @@ class Runner<I extends NodeInputs, S> {
     });
   }
 
-  #outputs(inputs: I, fact: S | undefined, seen: Observation, given: readonly string[]): Record<string, unknown> {
+  #outputs(
+    inputs: I,
+    fact: S | undefined,
+    seen: Observation,
+    given: readonly string[],
+    drifted: readonly string[] = [],
+  ): Record<string, unknown> {
     const computed = fact === undefined ? {} : (this.#spec.outputs?.(inputs, fact) ?? {});
-    const bookkeeping: Bookkeeping = { version: stateVersion, given: [...given], seen: seen.text };
+    const bookkeeping: Bookkeeping = {
+      version: stateVersion,
+      given,
+      seen: seen.text,
+      ...(drifted.length === 0 ? {} : { drifted }),
+    };
     return plain({ ...inputs, ...computed, _barepod: bookkeeping });
   }
 

@@ -179,11 +179,17 @@ export class Operation<I extends NodeInputs, S> {
     const others = seen.claims.some(({ id }) => id !== this.#me);
     if (state === undefined && seen.fact !== "")
       this.progress.warn(`${this.#title()} is not what was made here; it is left alone`);
-    const commands = state === undefined || others ? [] : this.#spec.undo(this.#inputs, state);
+    const foreign = others || (state === undefined && seen.fact !== "");
+    const commands = foreign
+      ? []
+      : [
+          ...(state === undefined ? [] : this.#spec.undo(this.#inputs, state)),
+          ...(this.#spec.cleanup?.(this.#inputs) ?? []),
+        ];
     const settle: Settlement = {
       release: this.#me,
       ...(this.#spec.boot === undefined ? {} : { journal: this.#journalFile() }),
-      ...(this.#spec.shared === true || state === undefined || others ? { shared: true } : {}),
+      ...(this.#spec.shared === true || foreign ? { shared: true } : {}),
     };
     return { expected: text, commands, settle };
   }

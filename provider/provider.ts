@@ -5,6 +5,8 @@
 import { handler } from "./handler";
 import { fileSpec } from "./resources/file";
 import { mountSpec } from "./resources/mount";
+import { nodeSpec } from "./resources/node";
 
 export const File = handler(fileSpec);
 export const Mount = handler(mountSpec);
+export const Node = handler(nodeSpec);

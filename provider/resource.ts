@@ -4,9 +4,10 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import type { Command } from "./command/command";
-import { anything, type Fields, isUnknown, object, optional, type Problem, required, text } from "./fields";
+import { anything, type Fields, isUnknown, object, optional, type Problem, parsed, required, text } from "./fields";
 import type { Fact } from "./frame";
 import { objectName } from "./naming";
+import { type Connection, checkConnection } from "./ssh/connection-args";
 
 /** What every resource on a node gets besides its own inputs. */
 export interface NodeInputs {
@@ -46,10 +47,17 @@ export interface Spec<I extends NodeInputs, S> {
   readonly plan: (inputs: I, seen: S | undefined) => Command[];
   /** The commands that remove it. Not called for what is gone. */
   readonly undo: (state: I, seen: S) => Command[];
+  /**
+   * Removes what may be left beside the object (folders made on the way), after {@link undo}, and also when the object
+   * was gone already or never came to be. Fine to run when nothing is left.
+   */
+  readonly cleanup?: (state: I) => Command[];
   /** The inputs that the node contradicts, with the values seen there; nothing when all is as wanted. */
   readonly drift: (inputs: I, seen: S) => Partial<I>;
   /** What else the user may want to see: computed outputs, never anybody's input. */
   readonly outputs?: (inputs: I, seen: S) => Record<string, unknown>;
+  /** What the user should know but need not stop for: shown as warnings after create and update. */
+  readonly warnings?: (inputs: I, seen: S) => string[];
   /** Waits after create and update: done, still waiting (with a status line), or failed. */
   readonly ready?: (inputs: I, seen: S | undefined) => Readiness;
   /** How long {@link ready} may take, in milliseconds: ten minutes by default, as in Pulumi's Kubernetes provider. */
@@ -81,7 +89,9 @@ export function defineSpec<I extends NodeInputs, S>(spec: Spec<I, S>): Spec<I, S
 /** The inputs that the contract adds to each resource's own. */
 const nodeFields: Fields = {
   node: required(text({ max: 253 })),
-  connection: required(anything()),
+  connection: required((value, path) =>
+    containsUnknown(value) ? [] : parsed((given) => checkConnection(given as Connection))(value, path),
+  ),
   owner: required(text({ max: 8192 })),
   urn: optional(text({ max: 8192 })),
   secrets: optional(anything()),

@@ -73,7 +73,8 @@ export const fileSpec = defineSpec<FileInputs, FileState>({
     if (seen.kind === "directory" || seen.kind === "special") return [refuseKind(inputs.path, seen.kind)];
     return Object.keys(differences(inputs, seen)).length > 0 ? put(inputs) : [];
   },
-  undo: (state) => [sh("rm", "-f", "--", state.path), removeFolder(parentOf(state.path))],
+  undo: (state) => [sh("rm", "-f", "--", state.path)],
+  cleanup: (state) => [sh("rm", "-f", "--", `${state.path}.barepod-new`), removeFolder(parentOf(state.path))],
   drift: differences,
 });
 

@@ -70,7 +70,8 @@ export const mountSpec = defineSpec<MountInputs, MountState>({
     if (!isOurs(inputs, seen)) return [...unmount(inputs), ...mount(inputs)];
     return flagsDiffer(inputs, seen) ? [remount(inputs)] : [];
   },
-  undo: (state) => [...unmount(state), removeFolder(state.target)],
+  undo: unmount,
+  cleanup: (state) => [removeFolder(state.target)],
   drift: (inputs, seen) => {
     if (!isOurs(inputs, seen)) return { source: seen.source, fsType: seen.fsType };
     return flagsDiffer(inputs, seen) ? { options: [...ownOptions(inputs), ...seenFlags(seen)] } : {};

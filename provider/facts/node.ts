@@ -1,0 +1,101 @@
+/** What a machine is: kernel, architecture, cgroups, memory, processors, addresses, tools, and what Barepod set on it. */
+import type { Fact } from "../frame";
+
+/** Programs without which no pod runs. */
+export const requiredTools = [
+  "awk",
+  "base64",
+  "flock",
+  "grep",
+  "ip",
+  "iptables",
+  "iptables-restore",
+  "mount",
+  "nsenter",
+  "ps",
+  "setsid",
+  "sha256sum",
+  "stat",
+  "umount",
+  "unshare",
+];
+
+/** Where the node's own settings lie on it. */
+export const nodeFolder = "/var/lib/barepod/node";
+
+/** A machine, as it tells. */
+export interface NodeState {
+  readonly kernelVersion: string;
+  readonly architecture: string;
+  readonly operatingSystem: string;
+  readonly hostname: string;
+  /** `v1`, `hybrid` or `v2`. */
+  readonly cgroup: string;
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  /** The address that other machines know it by. */
+  readonly address: string;
+  readonly missing: readonly string[];
+  readonly swap: boolean;
+  /** Whether it forwards packets between interfaces. */
+  readonly forwarding: boolean;
+  /** Whether systemd runs it. */
+  readonly systemd: boolean;
+  /** The pod range set by Barepod; empty when none is. */
+  readonly podCIDR: string;
+  /** Barepod's own rules, as `iptables -S` prints them. */
+  readonly rules: readonly string[];
+  /** Whether the boot journal is replayed after a reboot. */
+  readonly boots: boolean;
+}
+
+/** The machine itself. Never absent. */
+export function nodeFacts(): Fact<NodeState> {
+  return {
+    script: `echo "kernel $(uname -r)"
+echo "machine $(uname -m)"
+echo "hostname $(uname -n)"
+(. /etc/os-release 2>/dev/null && printf 'os %s\\n' "$PRETTY_NAME") || echo "os unknown"
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo cgroup v2
+elif [ -e /sys/fs/cgroup/unified/cgroup.controllers ]; then echo cgroup hybrid
+else echo cgroup v1; fi
+awk '$1 == "MemTotal:" { print "memory " $2 } $1 == "SwapTotal:" { print "swap " $2 }' /proc/meminfo
+echo "cpus $(grep -c '^processor' /proc/cpuinfo)"
+address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \\([0-9.]*\\).*/\\1/p')
+[ -n "$address" ] || address=$(ip -4 -o addr show scope global 2>/dev/null | sed -n '1s/.* inet \\([0-9.]*\\).*/\\1/p')
+echo "address $address"
+for tool in ${requiredTools.join(" ")}; do command -v "$tool" >/dev/null 2>&1 || echo "missing $tool"; done
+read -r forward < /proc/sys/net/ipv4/ip_forward && echo "forward $forward"
+if [ -d /run/systemd/system ]; then echo systemd yes; else echo systemd no; fi
+if read -r cidr 2>/dev/null < ${nodeFolder}/pod-cidr; then echo "cidr $cidr"; fi
+if [ -e /var/lib/barepod/boot.sh ]; then echo boots yes; else echo boots no; fi
+{ iptables -w 5 -S FORWARD; iptables -w 5 -t nat -S POSTROUTING; } 2>/dev/null | sed -n 's/^-A .*--comment barepod-node .*/rule &/p'`,
+    parse: parseNode,
+  };
+}
+
+function parseNode(text: string): NodeState {
+  const all = text.split("\n").map((line): [string, string] => {
+    const space = line.indexOf(" ");
+    return [line.slice(0, space), line.slice(space + 1)];
+  });
+  const first = (key: string): string => all.find(([found]) => found === key)?.[1] ?? "";
+  const every = (key: string): string[] => all.flatMap(([found, value]) => (found === key ? [value] : []));
+  return {
+    kernelVersion: first("kernel"),
+    architecture: first("machine"),
+    operatingSystem: first("os"),
+    hostname: first("hostname"),
+    cgroup: first("cgroup"),
+    memoryBytes: Number(first("memory")) * 1024,
+    cpus: Number(first("cpus")),
+    address: first("address"),
+    missing: every("missing"),
+    swap: Number(first("swap")) > 0,
+    forwarding: first("forward") === "1",
+    systemd: first("systemd") === "yes",
+    podCIDR: first("cidr"),
+    rules: every("rule"),
+    boots: first("boots") === "yes",
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * The programs of this release that run on a node: the static launcher and the node scripts, in a folder named after
+ * their content, so that two releases live side by side and what runs keeps the programs that it was started with.
+ */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { all, raw, render, secret, sh, write } from "./command/command";
+import { quote } from "./command/quote";
+import { ConnectionError } from "./errors";
+import type { Session } from "./ssh/pool";
+
+const scripts = ["keeper.sh"];
+const launchers: Readonly<Record<string, string>> = { x86_64: "launcher-x86_64", aarch64: "launcher-aarch64" };
+
+const read = (...path: string[]): Buffer => readFileSync(join(__dirname, ...path));
+
+let known: { folder: string } | undefined;
+
+/** The folder on the node: `/var/lib/barepod/bin/<hash>`, the same for every architecture. */
+export function programsFolder(): string {
+  known ??= { folder: `/var/lib/barepod/bin/${hashOfAll()}` };
+  return known.folder;
+}
+
+/** The launcher's path on the node. */
+export function launcherPath(): string {
+  return `${programsFolder()}/launcher`;
+}
+
+/** The keeper's path on the node. */
+export function keeperPath(): string {
+  return `${programsFolder()}/keeper.sh`;
+}
+
+function hashOfAll(): string {
+  const hash = createHash("sha256");
+  for (const name of Object.values(launchers)) hash.update(read("launcher", "bin", name));
+  for (const name of scripts) hash.update(name).update(read("node-scripts", name));
+  return hash.digest("hex").slice(0, 16);
+}
+
+const installed = new WeakMap<Session, Promise<void>>();
+
+/** Makes sure that this release's programs are on the node: one frame per engine operation, more where they are missing. */
+export function ensurePrograms(session: Session): Promise<void> {
+  const running = installed.get(session) ?? install(session);
+  installed.set(session, running);
+  running.catch(() => installed.delete(session));
+  return running;
+}
+
+async function install(session: Session): Promise<void> {
+  const probe = await session.run({
+    script: `[ -x ${quote(launcherPath())} ]`,
+    repeatable: true,
+    label: "look for the node's programs",
+  });
+  if (probe.exitCode === 0) return;
+  const name = launchers[session.machine];
+  if (name === undefined)
+    throw new ConnectionError(
+      `${session.description} is a ${session.machine} machine; this release has a launcher for ${Object.keys(launchers).join(" and ")}`,
+    );
+  const folder = programsFolder();
+  const staging = `${folder}.new`;
+  const commands = all(
+    sh("rm", "-rf", "--", staging),
+    sh("mkdir", "-p", "--", staging),
+    ...scripts.map((script) =>
+      write(`${staging}/${script}`, read("node-scripts", script).toString("utf8"), { mode: 0o755 }),
+    ),
+    write(`${staging}/launcher`, secret(read("launcher", "bin", name).toString("base64")), {
+      mode: 0o755,
+      base64: true,
+    }),
+    // Somebody else may have been faster; theirs is the same.
+    raw("put the programs in place", '[ -d "$2" ] && rm -rf -- "$1" || mv -T -- "$1" "$2"', staging, folder),
+  );
+  const reply = await session.run({
+    script: render(commands, { reveal: true }),
+    lock: true,
+    repeatable: true,
+    label: "install the node's programs",
+  });
+  if (reply.exitCode !== 0)
+    throw new ConnectionError(
+      `the node's programs could not be installed into ${folder} on ${session.description}: ${reply.stderr.toString("utf8").trim()}`,
+    );
+}

@@ -1,0 +1,238 @@
+import { randomBytes } from "node:crypto";
+import * as pulumi from "@pulumi/pulumi";
+import { parseCidr } from "../addresses";
+import { type Command, raw, sh, write } from "../command/command";
+import { type NodeState, nodeFacts, nodeFolder } from "../facts/node";
+import { oneOf, optional, parsed, required, text } from "../fields";
+import { packagesFor } from "../packages";
+import { defineSpec, firstUrn, type NodeInputs, type NodeReference, type Placement, providerText } from "../resource";
+import type { Connection } from "../ssh/connection-args";
+import { bootScript, bootUnit } from "./node-boot";
+
+/** The inputs of a {@link Node}. */
+export interface NodeArgs {
+  /**
+   * How to reach the machine: an object with the field names of `@pulumi/command`'s remote connection, plus
+   * `privateKeyPath`, `sudo` and `insecureIgnoreHostKey`; or a string, `"root@192.0.2.10:22"` or an alias of `~/.ssh/config`.
+   * Changing it replaces nothing.
+   */
+  readonly connection: pulumi.Input<Connection> | pulumi.Input<string>;
+  /**
+   * The addresses of this node's pods. The first one is the gateway's, pods get theirs from the second on. It cannot change
+   * while pods hold addresses.
+   * @defaultValue `10.244.0.0/24`
+   */
+  readonly podCIDR?: pulumi.Input<string> | undefined;
+  /**
+   * What to do about tools that the node lacks: `check` says precisely what is missing and how to install it; `install`
+   * installs it with the node's package manager. Installed packages stay when the Node is deleted.
+   * @defaultValue `check`
+   */
+  readonly packages?: pulumi.Input<"check" | "install"> | undefined;
+}
+
+/** @internal */
+export interface NodeResourceInputs extends NodeInputs {
+  readonly podCIDR?: string;
+  readonly packages?: "check" | "install";
+  readonly nonce: string;
+}
+
+const defaultPodCIDR = "10.244.0.0/24";
+
+/** @internal */
+export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
+  type: "Node",
+  identity: [],
+  shared: true,
+  fields: {
+    podCIDR: optional(parsed(parseCidr)),
+    packages: optional(oneOf("check", "install")),
+    nonce: required(text({ max: 64 })),
+  },
+  generate: ({ urn }) => {
+    const nonce = randomBytes(8).toString("hex");
+    return { nonce, owner: `${nonce}/${urn}` };
+  },
+  observe: nodeFacts,
+  plan: (inputs, seen) => (seen === undefined ? [] : prepare(inputs, seen)),
+  undo: (_, seen) => [
+    ...seen.rules.map((rule) => deleteRule(rule)),
+    raw("restore forwarding", restoreForwarding, `${nodeFolder}/forwarding`),
+    ...(seen.systemd ? bootUnit.remove() : []),
+    sh("rm", "-rf", "--", "/var/lib/barepod/bin", "/var/lib/barepod/boot.sh", "/var/lib/barepod/tmp", nodeFolder),
+    raw(
+      "remove what is empty",
+      'for folder do rmdir -- "$folder" 2>/dev/null || :; done',
+      ...["ipam", "images", "rootfs", "volumes"].map((name) => `/var/lib/barepod/${name}`),
+    ),
+  ],
+  drift: (inputs, seen) => {
+    const wanted = inputs.podCIDR ?? defaultPodCIDR;
+    const complete =
+      seen.forwarding && seen.boots && wantedRules(wanted).every((rule) => seen.rules.includes(rule.shown));
+    return complete && seen.podCIDR === wanted ? {} : { podCIDR: complete ? seen.podCIDR : "" };
+  },
+  outputs: (_, seen) => ({
+    facts: {
+      kernelVersion: seen.kernelVersion,
+      architecture: seen.architecture,
+      operatingSystem: seen.operatingSystem,
+      hostname: seen.hostname,
+      cgroup: seen.cgroup,
+      memoryBytes: seen.memoryBytes,
+      cpus: seen.cpus,
+      address: seen.address,
+    },
+  }),
+  warnings: (_, seen) =>
+    seen.swap
+      ? ["swap is on: a container may swap beyond its memory limit unless its cgroup forbids it (swapoff -a)"]
+      : [],
+  boot: {
+    rank: () => "10",
+    commands: (inputs) => [enableForwarding(), ...wantedRules(inputs.podCIDR ?? defaultPodCIDR).map(addRule)],
+  },
+});
+
+/** What a {@link Node} tells about its machine. */
+export interface NodeFacts {
+  readonly kernelVersion: string;
+  readonly architecture: string;
+  readonly operatingSystem: string;
+  readonly hostname: string;
+  /** `v1`, `hybrid` or `v2`. */
+  readonly cgroup: string;
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  /** The node's own address: a pod's `status.hostIP`. */
+  readonly address: string;
+}
+
+/**
+ * A Linux machine that pods run on, reached over SSH. It is checked for what pods need, forwards packets, lets pods out
+ * through itself, and is put back as it was when the last stack that declares it lets go.
+ *
+ * @example
+ * ```ts
+ * const node = new Node("edge-1", { connection: { host: "192.0.2.10", user: "root", privateKeyPath: "~/.ssh/id_ed25519" } });
+ * ```
+ */
+export class Node extends pulumi.CustomResource implements Placement {
+  declare readonly connection: pulumi.Output<Connection | string>;
+  declare readonly podCIDR: pulumi.Output<string | undefined>;
+  /** What the machine is. */
+  declare readonly facts: pulumi.Output<NodeFacts>;
+  /** @internal */
+  declare readonly nonce: pulumi.Output<string>;
+  /** The node's key, part of the identity of everything on it. @internal */
+  declare readonly node: pulumi.Output<string>;
+
+  constructor(name: string, args: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
+    super(
+      `pulumi-nodejs:dynamic/barepod:${nodeSpec.type}`,
+      name,
+      {
+        ...args,
+        connection: guarded(args.connection),
+        node: name,
+        urn: firstUrn(nodeSpec.type, name, options.parent),
+        nonce: undefined,
+        owner: undefined,
+        facts: undefined,
+        __provider: providerText(nodeSpec.type),
+      },
+      options,
+    );
+  }
+
+  /** @internal */
+  get reference(): NodeReference {
+    return { key: this.node, connection: this.connection, nonce: this.nonce, resource: this };
+  }
+}
+
+/** The connection with what must not lie in state in plain text marked as secret. */
+function guarded(connection: NodeArgs["connection"]): pulumi.Output<unknown> {
+  return (pulumi.output(connection as never) as pulumi.Output<unknown>).apply(mark);
+}
+
+function mark(connection: unknown): pulumi.Input<unknown> {
+  if (typeof connection !== "object" || connection === null) return connection as pulumi.Input<unknown>;
+  return Object.fromEntries(
+    Object.entries(connection).map(([key, value]) => {
+      if (value === undefined) return [key, undefined];
+      if (key === "proxy") return [key, mark(value)];
+      return [key, ["password", "privateKey", "privateKeyPassword"].includes(key) ? pulumi.secret(value) : value];
+    }),
+  );
+}
+
+function prepare(inputs: NodeResourceInputs, seen: NodeState): Command[] {
+  const cidr = inputs.podCIDR ?? defaultPodCIDR;
+  const rules = wantedRules(cidr);
+  if (seen.missing.length > 0 && inputs.packages !== "install")
+    throw new Error(
+      `the node lacks ${seen.missing.join(", ")}: install ${packagesFor.describe(seen.missing)}, or set packages: "install"`,
+    );
+  return [
+    ...(seen.missing.length > 0 ? [packagesFor.install(seen.missing)] : []),
+    ...(seen.podCIDR === cidr ? [] : [changeRange(cidr)]),
+    ...(seen.forwarding ? [] : [enableForwarding()]),
+    ...seen.rules.filter((rule) => !rules.some(({ shown }) => shown === rule)).map(deleteRule),
+    ...rules.filter(({ shown }) => !seen.rules.includes(shown)).map(addRule),
+    ...(seen.boots ? [] : [write("/var/lib/barepod/boot.sh", bootScript, { mode: 0o755 })]),
+    ...(seen.boots || !seen.systemd ? [] : bootUnit.add()),
+  ];
+}
+
+function changeRange(cidr: string): Command {
+  return raw(
+    "set the pod range",
+    `for held in /var/lib/barepod/ipam/[0-9]*; do
+if [ -e "$held" ] && [ -e "$1/pod-cidr" ]; then echo "pods hold addresses of the range that is set, such as \${held##*/}; delete them first" >&2; return 1; fi
+done
+mkdir -p -- "$1" && printf '%s\\n' "$2" > "$1/pod-cidr"`,
+    nodeFolder,
+    cidr,
+  );
+}
+
+function enableForwarding(): Command {
+  return raw(
+    "enable forwarding",
+    `read -r old < /proc/sys/net/ipv4/ip_forward && mkdir -p -- "\${1%/*}" &&
+{ [ -e "$1" ] || printf '%s\\n' "$old" > "$1"; } && echo 1 > /proc/sys/net/ipv4/ip_forward`,
+    `${nodeFolder}/forwarding`,
+  );
+}
+
+const restoreForwarding = `[ -e "$1" ] || return 0
+read -r old < "$1" && echo "$old" > /proc/sys/net/ipv4/ip_forward`;
+
+/** A rule of the node's own, and how `iptables -S` shows it. */
+interface NodeRule {
+  readonly table: "filter" | "nat";
+  readonly shown: string;
+}
+
+/** Pods' packets are forwarded whatever the policy is, and leave the node under its own address. */
+function wantedRules(cidr: string): NodeRule[] {
+  const comment = "-m comment --comment barepod-node";
+  return [
+    { table: "filter", shown: `-A FORWARD -s ${cidr} ${comment} -j ACCEPT` },
+    { table: "filter", shown: `-A FORWARD -d ${cidr} ${comment} -j ACCEPT` },
+    { table: "nat", shown: `-A POSTROUTING -s ${cidr} ! -d ${cidr} ${comment} -j MASQUERADE` },
+  ];
+}
+
+function addRule({ table, shown }: NodeRule): Command {
+  // First in FORWARD: Docker's jump, or a REJECT at the end, must not come before.
+  const [, chain = "", ...match] = shown.split(" ");
+  return sh("iptables", "-w", 5, "-t", table, "-I", chain, ...match);
+}
+
+function deleteRule(shown: string): Command {
+  const [, chain = "", ...match] = shown.split(" ");
+  return sh("iptables", "-w", 5, "-t", chain === "POSTROUTING" ? "nat" : "filter", "-D", chain, ...match);
+}
