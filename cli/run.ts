@@ -21,6 +21,8 @@ export function run(argv: readonly string[], options: RunOptions = {}): Promise<
     const child = spawn(program, args, {
       stdio: [options.stdin === undefined ? "ignore" : "pipe", "pipe", "pipe"],
       env: { ...process.env, LC_ALL: "C" },
+      // A Ctrl-C is for us: we end what we are doing in order.
+      detached: true,
     });
     let stdout = "";
     let stderr = "";

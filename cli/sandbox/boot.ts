@@ -34,7 +34,10 @@ export async function boot(sandbox: Sandbox, signal: AbortSignal): Promise<Sandb
   try {
     writeSandbox(booted);
     signal.throwIfAborted();
-    await attach(linkOf(name), init.pid, address, prefixLength, gateway);
+    await attach(linkOf(name), init.pid, address, prefixLength, gateway).catch((error: unknown) => {
+      // Its network namespace went with it: that is not what went wrong first.
+      throw isAlive(init) ? error : bootError(name, "PID 1", "ended while it was starting");
+    });
     go.end("go\n");
     await waitForSshd(booted, signal);
   } finally {
@@ -47,7 +50,14 @@ export async function boot(sandbox: Sandbox, signal: AbortSignal): Promise<Sandb
 
 /** Ends everything that runs in a sandbox, and removes its cgroups and link. */
 export async function halt({ name, init }: Sandbox): Promise<void> {
-  if (init !== undefined && isAlive(init)) process.kill(init.pid, "SIGKILL");
+  if (init !== undefined && isAlive(init)) {
+    try {
+      process.kill(init.pid, "SIGKILL");
+    } catch (error) {
+      // It has just ended by itself.
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    }
+  }
   const cgroups = cgroupsOf(name);
   await killCgroups(cgroups);
   await removeCgroups(cgroups);
@@ -71,7 +81,7 @@ async function startInit(sandbox: Sandbox, fresh: boolean): Promise<{ init: Proc
     ...cgroups.flatMap(({ directory, mount }) => [directory, mount]),
   ];
   const started = Date.now();
-  const child = spawn("sh", argv.slice(1), { stdio: ["ignore", "pipe", "pipe", "pipe"] });
+  const child = spawn("sh", argv.slice(1), { stdio: ["ignore", "pipe", "pipe", "pipe"], detached: true });
   // Not its standard input: Node closes that when start.sh ends, while PID 1 still waits there.
   const go = child.stdio[3] as Writable;
   go.on("error", () => undefined);
@@ -83,9 +93,10 @@ async function startInit(sandbox: Sandbox, fresh: boolean): Promise<{ init: Proc
       child.on("exit", (code) => resolve(code ?? 128));
     }),
   ]);
-  const init = identify(Number(stdout));
-  if (exitCode === 0 && init !== undefined) return { init, go };
+  const init = exitCode === 0 ? identify(Number(stdout)) : undefined;
+  if (init !== undefined) return { init, go };
   go.destroy();
+  if (exitCode === 0) throw bootError(name, "PID 1", "ended while it was starting");
   throw new CommandError({
     what: `could not start the sandbox "${name}"`,
     node: "this machine",
@@ -98,26 +109,24 @@ async function startInit(sandbox: Sandbox, fresh: boolean): Promise<{ init: Proc
 }
 
 async function waitForSshd({ name, address, init }: Sandbox, signal: AbortSignal): Promise<void> {
-  const started = Date.now();
+  const deadline = Date.now() + readyTimeoutMs;
   while (!(await answers(address))) {
     signal.throwIfAborted();
-    const alive = init !== undefined && isAlive(init);
-    const durationMs = Date.now() - started;
-    if (!alive || durationMs > readyTimeoutMs) {
-      throw new CommandError({
-        what: alive
-          ? `sshd of sandbox "${name}" does not answer`
-          : `PID 1 of sandbox "${name}" ended while it was starting`,
-        node: "this machine",
-        command: pasteable(["sh", path.join(__dirname, "setup.sh")]),
-        exitCode: 1,
-        stderr: readFileSync(pathsOf(name).console, "utf8"),
-        durationMs,
-        next: "Its console, above, says why; overlay file systems need a kernel that has them (modprobe overlay)",
-      });
-    }
+    if (init === undefined || !isAlive(init)) throw bootError(name, "PID 1", "ended while it was starting");
+    if (Date.now() > deadline) throw bootError(name, "sshd", `does not answer after ${readyTimeoutMs / 1000} s`);
     await sleep(10);
   }
+}
+
+function bootError(name: string, what: string, failure: string): CommandError {
+  return new CommandError({
+    what: `${what} of sandbox "${name}" ${failure}`,
+    node: "this machine",
+    command: pasteable(["sh", path.join(__dirname, "setup.sh")]),
+    exitCode: 1,
+    stderr: readFileSync(pathsOf(name).console, "utf8"),
+    next: "Its console, above, says why; an overlay needs a kernel that has it (modprobe overlay), and at most one below it",
+  });
 }
 
 /** Whether an SSH server says hello. */

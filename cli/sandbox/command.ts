@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { Command } from "commander";
 import { InputError } from "../../provider/errors";
 import { pasteable } from "../run";
@@ -111,7 +112,10 @@ export function sandboxCommand(): Command {
 /** Turns the first SIGINT or SIGTERM into an abort, after which the work cleans up and throws. */
 async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  const abort = (signal: NodeJS.Signals) => controller.abort(new InputError("", `interrupted by ${signal}`));
+  const abort = (signal: NodeJS.Signals) => {
+    process.exitCode = 128 + constants.signals[signal];
+    controller.abort(new InputError("", `interrupted by ${signal}`));
+  };
   process.on("SIGINT", abort).on("SIGTERM", abort);
   try {
     return await work(controller.signal);

@@ -1,6 +1,6 @@
 /** What can be done with sandboxes. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import { InputError } from "../../provider/errors";
@@ -8,7 +8,7 @@ import { must } from "../run";
 import { boot, halt } from "./boot";
 import { cgroupsOf, entryPoints, missingControllers } from "./cgroups";
 import { mountsBelow } from "./mounts";
-import { ensureBridge, freeAddress, gatewayOf, removeBridge, wantedSubnet } from "./network";
+import { bridge, ensureBridge, freeAddress, gatewayOf, removeBridge, wantedSubnet } from "./network";
 import { makeKeys, needsMemory } from "./prepare";
 import { findProgram } from "./requirements";
 import {
@@ -45,7 +45,9 @@ export async function createSandbox(name: string, signal: AbortSignal): Promise<
     signal.throwIfAborted();
     const hostKey = await makeKeys(allocated);
     signal.throwIfAborted();
-    return await boot({ ...allocated, hostKey }, signal);
+    const sandbox = await boot({ ...allocated, hostKey }, signal);
+    signal.throwIfAborted();
+    return sandbox;
   } catch (error) {
     await demolish(allocated);
     throw error;
@@ -113,10 +115,18 @@ export async function execInSandbox(name: string, argv: readonly string[]): Prom
 
 /** What a user should know about a new sandbox, though it works. */
 export function warningsOf({ name, inMemory }: Sandbox): string[] {
+  const filtersBridges = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+  const filtered = existsSync(filtersBridges) && readFileSync(filtersBridges, "utf8").trim() === "1";
   const missing = missingControllers(cgroupsOf(name));
   return [
     ...(inMemory
       ? [`the files of sandbox "${name}" lie in memory: the disk of ${stateRoot} cannot carry an overlay`]
+      : []),
+    ...(filtered && listSandboxes().length > 1
+      ? [
+          "this machine's firewall sees what sandboxes send each other; if it drops that:",
+          `  iptables -I FORWARD -i ${bridge} -o ${bridge} -j ACCEPT`,
+        ]
       : []),
     ...(missing.length === 0
       ? []

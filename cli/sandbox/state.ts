@@ -166,6 +166,7 @@ export function isAlive(process: ProcessIdentity): boolean {
 export async function lockSandboxes(): Promise<AsyncDisposable> {
   const holder = spawn("flock", ["-o", path.dirname(stateRoot), "sh", "-c", "echo; read -r _"], {
     stdio: ["pipe", "pipe", "inherit"],
+    detached: true,
   });
   const ended = new Promise<void>((resolve) => holder.on("close", () => resolve()));
   await new Promise<void>((resolve, reject) => {

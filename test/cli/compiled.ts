@@ -36,7 +36,7 @@ export function compileCommand(): CompiledCommand {
     if (source.endsWith(".ts")) writeFileSync(target.replace(/\.ts$/, ".js"), transpile(path.join(repository, source)));
   }
   cpSync(path.join(repository, "package.json"), path.join(directory, "package.json"));
-  const commander = path.dirname(require.resolve("commander/package.json"));
+  const commander = path.dirname(require.resolve("commander"));
   cpSync(commander, path.join(directory, "node_modules", "commander"), { recursive: true });
   const main = path.join(directory, "cli", "main.js");
   return {
