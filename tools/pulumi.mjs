@@ -8,7 +8,8 @@ import { CommandError, main, runAttached } from "./lib/run.mjs";
 await main(async () => {
   const pulumi = await findPulumi();
   if (!pulumi) throw new CommandError("There is no Pulumi CLI here yet: `npm run setup` finds or builds one.", 1);
-  return runAttached(pulumi.command, process.argv.slice(2), { cwd: directory(), env: pulumiEnvironment(pulumi) });
+  const options = { cwd: directory(), env: pulumiEnvironment(pulumi), stopSignal: "SIGINT" };
+  return runAttached(pulumi.command, process.argv.slice(2), options);
 });
 
 /** npm runs its scripts in the package's root; the user meant the folder that they typed the command in. */

@@ -62,8 +62,9 @@ export function inspectMachine({
   platform = process.platform,
   version = process.versions.node,
   path = process.env.PATH,
+  administrative = administrativeFolders,
 } = {}) {
-  const lacks = ({ name }) => !hasProgram(name, path);
+  const lacks = ({ name }) => !hasProgram(name, [...path.split(delimiter), ...administrative]);
   return {
     missing: [...(Number.parseInt(version, 10) < 20 ? [node] : []), ...[git].filter(lacks)],
     missingForSandbox: platform === "linux" ? sandboxPrograms.filter(lacks) : [],
@@ -78,10 +79,13 @@ export function sandboxObstacle(platform = process.platform, uid = process.getui
   return undefined;
 }
 
+/** Where sshd, ip and iptables are, whether or not the user's PATH says so. */
+const administrativeFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
 /** BusyBox's applets of the same names lack the options that are used. */
-function hasProgram(name, path = "") {
-  const directories = [...path.split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"].filter(Boolean);
-  const file = directories.map((directory) => join(directory, name)).find((candidate) => existsSync(candidate));
+function hasProgram(name, folders) {
+  const candidates = folders.filter(Boolean).map((folder) => join(folder, name));
+  const file = candidates.find((candidate) => existsSync(candidate));
   return file !== undefined && basename(realpathSync(file)) !== "busybox";
 }
 

@@ -8,10 +8,10 @@ export class CommandError extends Error {
   }
 }
 
-/** Runs a command on the user's terminal; returns its exit code. */
-export async function runAttached(command, args, options = {}) {
+/** Runs a command on the user's terminal; returns its exit code. `stopSignal` is what it understands as a request to end. */
+export async function runAttached(command, args, { stopSignal, ...options } = {}) {
   const child = spawn(command, args, { stdio: "inherit", ...options });
-  return passSignals(child, () => ended(child, command));
+  return passSignals(child, stopSignal, () => ended(child, command));
 }
 
 /** Runs a command and returns what it said. A failure throws, with the end of the output, unless `mayFail`. */
@@ -33,7 +33,7 @@ export async function runCaptured(command, args, { timeoutMs, mayFail = false, o
   });
   child.stderr.setEncoding("utf8").on("data", listen);
   try {
-    const exitCode = await passSignals(child, () => ended(child, command));
+    const exitCode = await passSignals(child, undefined, () => ended(child, command));
     if (exitCode !== 0 && !mayFail) {
       throw new CommandError(
         `\`${[command, ...args].join(" ")}\` failed with exit code ${exitCode}:\n${ends(everything)}`,
@@ -66,13 +66,13 @@ const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
  * child too, and npm sends every signal a second time; Pulumi takes a second one as "stop at once". So a signal is passed
  * on only where the terminal did not do it, and only once.
  */
-async function passSignals(child, wait) {
+async function passSignals(child, stopSignal, wait) {
   let received;
   const handlers = ["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => {
     const handler = () => {
       if (received) return;
       received = signal;
-      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(stopSignal ?? signal);
     };
     process.on(signal, handler);
     return [signal, handler];

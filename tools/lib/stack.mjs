@@ -19,7 +19,7 @@ export class Stack {
   /** Shows and runs a command; a failure throws, because Pulumi has already said why. */
   async show(...args) {
     console.log(`$ npm run pulumi -- ${args.join(" ")}`);
-    const exitCode = await runAttached(this.#pulumi.command, args, this.#options());
+    const exitCode = await runAttached(this.#pulumi.command, args, { ...this.#options(), stopSignal: "SIGINT" });
     if (exitCode !== 0) throw new CommandError(`\`pulumi ${args[0]}\` failed; what to do stands above.`, exitCode);
   }
 
