@@ -3,6 +3,7 @@ import type { Client, ClientChannel } from "ssh2";
 
 /** Two fewer than sshd's default: one for the end of a process group, one to spare. */
 const LIMIT = 8;
+const ANSWER_TIMEOUT_MS = 20_000;
 
 /** Opens channels as far as the server allows, and lets the rest wait. */
 export class Channels {
@@ -10,10 +11,14 @@ export class Channels {
   #limit = LIMIT;
   #waiting: (() => void)[] = [];
 
-  /** @param reclaim - closes an idle channel if there is one, because somebody waits. */
+  /**
+   * @param reclaim - closes an idle channel if there is one, because somebody waits.
+   * @param onSilence - the server does not even answer.
+   */
   constructor(
     private readonly client: Client,
     private readonly reclaim: () => void,
+    private readonly onSilence: () => void,
   ) {}
 
   /**
@@ -24,6 +29,7 @@ export class Channels {
   async exec(command: string, urgent = false): Promise<ClientChannel> {
     while (!urgent && this.#open >= this.#limit) await this.#turn();
     this.#open++;
+    const timer = setTimeout(this.onSilence, ANSWER_TIMEOUT_MS);
     try {
       const channel = await start(this.client, command);
       channel.once("close", () => this.#release());
@@ -35,6 +41,8 @@ export class Channels {
       if (!refused || this.#open === 0) throw error;
       this.#limit = this.#open;
       return this.exec(command, urgent);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

@@ -29,7 +29,15 @@ const MAX_DEPTH = 8;
  * @throws InputError for a ProxyCommand: Barepod runs no programs on the operator's side.
  */
 export async function lookUpAlias(address: Address, text?: string): Promise<Alias> {
-  return computeAlias(SSHConfig.parse(text ?? (await readConfig())), address, 0);
+  return computeAlias(parse(text ?? (await readConfig())), address, 0);
+}
+
+function parse(text: string): SSHConfig {
+  try {
+    return SSHConfig.parse(text);
+  } catch (error) {
+    throw new InputError("connection", `~/.ssh/config could not be read: ${(error as Error).message}`);
+  }
 }
 
 /** The user's file, then the machine's: the first value found wins. */
@@ -76,9 +84,7 @@ function computeAlias(config: SSHConfig, address: Address, depth: number): Alias
       ? {}
       : { agentSocketPath: agent === "none" ? "" : file(agent) }),
     ...(hostKeyAlias === undefined ? {} : { hostKeyAlias }),
-    knownHostsFiles: ["userknownhostsfile", "globalknownhostsfile"].flatMap((name) =>
-      words(all(name)).filter(isNamed).map(file),
-    ),
+    knownHostsFiles: ["userknownhostsfile", "globalknownhostsfile"].flatMap(all).filter(isNamed).map(file),
     hops: jumps(config, first("proxyjump"), depth),
   };
 }
@@ -98,8 +104,8 @@ function isNamed(path: string): boolean {
 }
 
 /** Several files in one directive, quoted or not. */
-function words(values: readonly string[]): string[] {
-  return values.flatMap((value) => [...value.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? ""));
+function words(text: string): string[] {
+  return [...text.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? "");
 }
 
 function expandTokens(path: string, tokens: Readonly<Record<string, string>>): string {
@@ -125,7 +131,7 @@ async function readWithIncludes(file: string, folder: string, depth: number): Pr
       lines.push(line);
       continue;
     }
-    for (const pattern of words([include])) {
+    for (const pattern of words(include)) {
       const path = expandTokens(pattern, {});
       for (const found of await filesLike(isAbsolute(path) ? path : join(folder, path))) {
         lines.push(await readWithIncludes(found, folder, depth + 1), section);

@@ -1,4 +1,5 @@
 /** How a node is reached: the types, and what can be checked offline. Loads no SSH code. */
+import { isIPv6 } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { InputError } from "../errors";
@@ -120,14 +121,18 @@ function checkFields(args: object, path: string, fields: Readonly<Record<string,
  * @throws InputError when it is no address.
  */
 export function parseAddress(text: string, path = "connection"): Address {
-  const match = /^(?:ssh:\/\/)?(?:([^@\s]+)@)?(?:\[([^\]\s]+)\]|([^\s[\]]+?))(?::(\d+))?\/?$/.exec(text.trim());
-  const bare = match?.[3];
-  // A second colon without brackets: an IPv6 address, no port.
-  const isV6 = bare?.includes(":") === true;
-  const host = match?.[2] ?? (isV6 && match?.[4] !== undefined ? `${bare}:${match[4]}` : bare);
-  const port = isV6 || match?.[4] === undefined ? undefined : Number(match[4]);
+  const match = /^(?:ssh:\/\/)?(?:([^@\s:]+)@)?(.+?)\/?$/.exec(text.trim());
+  const rest = match?.[2] ?? "";
+  // The address of IPv6 has colons of its own.
+  const [, bracketed, plain, digits] = isIPv6(rest)
+    ? [null, rest]
+    : (/^(?:\[(.+)\]|([^:]+))(?::(\d+))?$/.exec(rest) ?? []);
+  const host = bracketed ?? plain;
+  const port = digits === undefined ? undefined : Number(digits);
   if (match === null || !isHost(host) || (port !== undefined && !isPort(port))) {
-    throw new InputError(path, `"${text}" must be of the form user@host:port, or an alias of ~/.ssh/config`);
+    // Somebody may have written a password before the @.
+    const shown = text.replace(/:[^@]*@/, ":***@");
+    throw new InputError(path, `"${shown}" must be of the form user@host:port, or an alias of ~/.ssh/config`);
   }
   const user = match[1];
   return { host, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) };

@@ -37,9 +37,14 @@ const SEQUENCE_LENGTH = 8;
 const STATUS_LENGTH = 3;
 const MARKER_LENGTH = NONCE_LENGTH + SEQUENCE_LENGTH + STATUS_LENGTH;
 
-/** A text that no output contains by chance; it reaches the node on standard input only. */
+/**
+ * A text that no output contains by chance; it reaches the node on standard input only. Its first letter does not come
+ * again, so output that ends with a part of it cannot make a match together with the marker's own.
+ */
 export function makeNonce(): string {
-  return randomBytes(NONCE_LENGTH / 2).toString("hex");
+  return `m${randomBytes(NONCE_LENGTH / 2)
+    .toString("hex")
+    .slice(1)}`;
 }
 
 /** The text of a batch: its frames in order, then the marker of its end. */

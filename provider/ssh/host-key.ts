@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ServerHostKeyAlgorithm } from "ssh2";
 import { InputError } from "../errors";
-import { type KnownKey, knownName, readKnownKeys } from "./known-hosts";
+import { type KnownKey, readKnownKeys } from "./known-hosts";
 import type { Target } from "./target";
 
 /** What is known of a host's keys. */
@@ -10,6 +10,8 @@ export interface HostKeys {
   readonly keys: readonly KnownKey[];
   /** Fingerprints that were given instead of keys; which algorithm they belong to is unknown. */
   readonly fingerprints: readonly string[];
+  /** Known for the same host on port 22: will do, but another key is no proof of anything. */
+  readonly elsewhere?: readonly KnownKey[];
 }
 
 const ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
@@ -26,10 +28,10 @@ const ALGORITHMS: readonly ServerHostKeyAlgorithm[] = [
 export async function knownHostKeys(target: Target): Promise<HostKeys> {
   if (target.insecureIgnoreHostKey) return { keys: [], fingerprints: [] };
   if (target.hostKey !== undefined) return parseHostKey(target.hostKey);
-  const keys = await readKnownKeys(target.knownHostsFiles, target.knownAs, target.port);
-  if (keys.length > 0 || target.port === 22) return { keys, fingerprints: [] };
-  // As OpenSSH does: a key known for the plain name will do on another port, though it proves nothing against another key.
-  return { keys: await readKnownKeys(target.knownHostsFiles, target.knownAs, 22), fingerprints: [] };
+  const keys = await readKnownKeys(target.knownHostsFiles, target.knownAs);
+  const plain = /^\[(.+)\]:\d+$/.exec(target.knownAs)?.[1];
+  const elsewhere = plain === undefined ? [] : await readKnownKeys(target.knownHostsFiles, plain);
+  return { keys, fingerprints: [], elsewhere };
 }
 
 /**
@@ -40,21 +42,21 @@ export async function knownHostKeys(target: Target): Promise<HostKeys> {
 export function parseHostKey(text: string): HostKeys {
   const keys: KnownKey[] = [];
   const fingerprints: string[] = [];
-  for (const line of text.split(/\r?\n/).map((each) => each.trim())) {
-    if (line === "" || line.startsWith("#")) continue;
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
     const match = /(?:^|\s)((?:ssh|ecdsa|sk)-[\w@.-]+)\s+([A-Za-z0-9+/]{32,}={0,2})(?:\s|$)/.exec(line);
     const fingerprint = /\bSHA256:[A-Za-z0-9+/]{43}/.exec(line)?.[0];
     if (match?.[1] !== undefined && match[2] !== undefined) {
       keys.push({ type: match[1], key: match[2], revoked: false, source: "connection.hostKey" });
     } else if (fingerprint !== undefined) fingerprints.push(fingerprint);
-    else throw new InputError("connection.hostKey", `"${line}" must be like "ssh-ed25519 AAAA…" or "SHA256:…"`);
+    else throw new InputError("connection.hostKey", `line ${index + 1} must be like "ssh-ed25519 AAAA…" or "SHA256:…"`);
   }
   return { keys, fingerprints };
 }
 
 /** The algorithms to offer: those of known keys first, or a server with several keys would show one that is not known. */
-export function hostKeyAlgorithms({ keys }: HostKeys): ServerHostKeyAlgorithm[] {
-  const known = new Set(keys.filter((key) => !key.revoked).map((key) => key.type));
+export function hostKeyAlgorithms({ keys, elsewhere = [] }: HostKeys): ServerHostKeyAlgorithm[] {
+  const known = new Set([...keys, ...elsewhere].filter((key) => !key.revoked).map((key) => key.type));
   const isKnown = (algorithm: string) => known.has(keyTypeOf(algorithm));
   return [...ALGORITHMS.filter(isKnown), ...ALGORITHMS.filter((algorithm) => !isKnown(algorithm))];
 }
@@ -71,7 +73,7 @@ export function refuseHostKey(target: Target, known: HostKeys, offered: Buffer):
   const type = keyType(offered);
   const print = fingerprint(offered);
   const line = `${type} ${key}`;
-  const same = known.keys.filter((each) => each.key === key);
+  const same = [...known.keys, ...(known.elsewhere ?? [])].filter((each) => each.key === key);
   const revoked = same.find((each) => each.revoked);
   if (revoked !== undefined) {
     return `${target.label} shows a host key that ${revoked.source} revokes: ${type} ${print}\ndo not connect; find out who answers at that address`;
@@ -97,7 +99,7 @@ export function refuseHostKey(target: Target, known: HostKeys, offered: Buffer):
     `compare with the machine's own (${proof}), then set hostKey in its connection:`,
     `  hostKey: "${line}"`,
     `or add this line to ${target.knownHostsFiles[0] ?? "~/.ssh/known_hosts"}:`,
-    `  ${knownName(target.knownAs, target.port)} ${line}`,
+    `  ${target.knownAs} ${line}`,
   ].join("\n");
 }
 

@@ -17,7 +17,14 @@ export interface Job {
 }
 
 /** What a request without a deadline of its own gets. */
-export const DEFAULT_DEADLINE_MS = 60_000;
+const DEFAULT_DEADLINE_MS = 60_000;
+/** The longest time that a timer of Node.js can wait. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Milliseconds that a request may take. */
+export function deadlineOf({ deadlineMs }: Request): number {
+  return Math.min(deadlineMs ?? DEFAULT_DEADLINE_MS, LONGEST_TIMER_MS);
+}
 
 /** Standard input up to this size travels in the frame. */
 export const INLINE_STDIN_BYTES = 128 * 1024;

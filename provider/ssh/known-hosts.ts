@@ -16,9 +16,8 @@ export interface KnownKey {
   readonly source: string;
 }
 
-/** The keys that stand in `text` for a host. */
-export function keysIn(text: string, host: string, port: number, source: string): KnownKey[] {
-  const name = knownName(host, port);
+/** The keys that stand in `text` for a host, by its {@link knownName}. */
+export function keysIn(text: string, name: string, source: string): KnownKey[] {
   const keys: KnownKey[] = [];
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const fields = line.trim().split(/[ \t]+/);
@@ -34,14 +33,14 @@ export function keysIn(text: string, host: string, port: number, source: string)
 }
 
 /** The keys that several files give for a host; files that are not there are as good as empty. */
-export async function readKnownKeys(files: readonly string[], host: string, port: number): Promise<KnownKey[]> {
+export async function readKnownKeys(files: readonly string[], name: string): Promise<KnownKey[]> {
   const found = await Promise.all(
     files.map(async (file) => {
       const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
         if (["ENOENT", "ENOTDIR", "EACCES", "EPERM"].includes(error.code ?? "")) return "";
         throw error;
       });
-      return keysIn(text, host, port, file);
+      return keysIn(text, name, file);
     }),
   );
   return found.flat();

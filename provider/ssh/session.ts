@@ -1,9 +1,10 @@
 /** A node's session: counts, dials when needed, and sends again what may be sent again. */
-import { ConnectionError } from "../errors";
+import { ConnectionError, InputError } from "../errors";
 import { type Connection, hostAndPort } from "./connection-args";
 import { dial } from "./dial";
 import { type Job, labelOf } from "./job";
 import { Link } from "./link";
+import { lostConnection } from "./messages";
 import type { Reply, Request, Session } from "./request";
 import { resolveTarget, type Target } from "./target";
 
@@ -66,7 +67,7 @@ export class NodeSession implements Session {
           const again = mayHaveRun ? request.repeatable === true && !repeated : ++unstarted < MAX_UNSTARTED;
           if (mayHaveRun) repeated = true;
           if (again) void this.#send(job);
-          else job.fail(this.#lost(request, mayHaveRun, cause));
+          else job.fail(lostConnection(this.description, request, mayHaveRun, cause));
         },
       };
       void this.#send(job);
@@ -102,7 +103,17 @@ export class NodeSession implements Session {
     const onWait = (message: string) => {
       for (const listener of this.#listeners) listener(message);
     };
-    const link = await Link.open(await dial(this.target, onWait), this.target, this.description);
+    const open = async () => Link.open(await dial(this.target, onWait), this.target, this.description);
+    // A machine that is just starting may take the login and end it again; a second time is no accident.
+    const link = await open()
+      .catch((error: Error) => {
+        if (error instanceof ConnectionError || error instanceof InputError) throw error;
+        return open();
+      })
+      .catch((error: Error) => {
+        if (error instanceof ConnectionError || error instanceof InputError) throw error;
+        throw lostConnection(this.description, { script: "", label: "the start of a shell" }, false, error);
+      });
     this.#link = link;
     this.machine = link.machine;
     link.busy = this.#underWay > 0;
@@ -128,16 +139,5 @@ export class NodeSession implements Session {
     if (link === undefined) return;
     this.#roundTrips += link.roundTrips;
     link.close();
-  }
-
-  #lost(request: Request, mayHaveRun: boolean, cause: Error): ConnectionError {
-    const what = labelOf(request);
-    const state = mayHaveRun
-      ? "whether it took effect is unknown; run the same again, it goes on from what is there"
-      : "it did not run; run the same again";
-    return new ConnectionError(
-      `the connection to ${this.description} broke during ${what}: ${cause.message}\n${state}`,
-      { cause },
-    );
   }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ServerHostKeyAlgorithm } from "ssh2";
 import { type Alias, lookUpAlias } from "./config-file";
 import { type Connection, type ConnectionArgs, expandHome, type HostArgs, home, parseAddress } from "./connection-args";
+import { knownName } from "./known-hosts";
 
 /** What to log in with; read when it is used. */
 export interface CredentialArgs {
@@ -25,7 +26,7 @@ export interface Target {
   readonly user: string;
   /** For messages: `root@192.0.2.10:22`. */
   readonly label: string;
-  /** Its name in known_hosts. */
+  /** Its name in known_hosts, `[host]:port` where the port is not 22. */
   readonly knownAs: string;
   readonly hostKey?: string;
   readonly knownHostsFiles: readonly string[];
@@ -57,7 +58,7 @@ function resolveHost(args: HostArgs | ConnectionArgs): Target {
   const given = [password, privateKey, privateKeyPath, agentSocketPath].some((each) => each !== undefined);
   return {
     ...where(args.host, args.port ?? 22, args.user ?? "root"),
-    knownAs: args.host,
+    knownAs: knownName(args.host, args.port ?? 22),
     ...(hostKey === undefined ? {} : { hostKey }),
     knownHostsFiles: defaultKnownHosts(),
     insecureIgnoreHostKey: args.insecureIgnoreHostKey ?? false,
@@ -81,7 +82,8 @@ function resolveAlias(alias: Alias): Target {
   const { agentSocketPath } = alias;
   return {
     ...where(alias.host, alias.port, alias.user),
-    knownAs: alias.hostKeyAlias ?? alias.host,
+    // As OpenSSH does: an alias stands for itself, whatever the port.
+    knownAs: alias.hostKeyAlias?.toLowerCase() ?? knownName(alias.host, alias.port),
     knownHostsFiles: alias.knownHostsFiles.length > 0 ? alias.knownHostsFiles : defaultKnownHosts(),
     insecureIgnoreHostKey: false,
     credentials: {

@@ -59,7 +59,7 @@ export class Worker {
   #onClosed: () => void = () => {};
   #onLost: (error: WorkerLostError) => void = () => {};
 
-  private constructor(readonly channel: ClientChannel) {
+  constructor(private readonly channel: ClientChannel) {
     channel.on("data", (chunk: Buffer) => this.#read(0, this.#stdout, chunk));
     channel.stderr.on("data", (chunk: Buffer) => this.#read(1, this.#stderr, chunk));
     // A write to a channel that is going: "close" says it better.
@@ -70,22 +70,24 @@ export class Worker {
     channel.once("close", () => this.abandon());
   }
 
-  /** Greets the shell on a channel and waits until it answers. */
-  static async start(channel: ClientChannel): Promise<Worker> {
-    const worker = new Worker(channel);
-    await new Promise<void>((resolve, reject) => {
-      worker.#onLost = reject;
-      worker.#onPair = (stdout) => {
-        if (stdout.sequence !== 1) return;
-        const [group, machine, uid] = stdout.body.toString().split(" ");
-        worker.group = Number(group);
-        worker.machine = machine ?? "";
-        worker.uid = Number(uid);
+  /**
+   * Waits until the shell answers.
+   *
+   * @throws WorkerLostError with what it said when it ends instead.
+   */
+  greet(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#onLost = reject;
+      this.#onPair = ({ sequence, body }) => {
+        if (sequence !== 1) return;
+        const [group, machine, uid] = body.toString().split(" ");
+        this.group = Number(group);
+        this.machine = machine ?? "";
+        this.uid = Number(uid);
         resolve();
       };
-      channel.write(greeting(worker.#nonce));
+      this.channel.write(greeting(this.#nonce));
     });
-    return worker;
   }
 
   /** The number that the next frame shall bear. */
@@ -113,9 +115,11 @@ export class Worker {
       this.#onPair = ({ sequence, status, body }, { body: errors }) => {
         if (sequence !== end) return onReply({ sequence, exitCode: Number(status), stdout: body, stderr: errors });
         if (status === STATUS.locked) return lock?.onLocked();
-        note += `${body}${errors}`;
-        if (status === STATUS.notLocked) kind = "notLocked";
-        else resolve({ kind, note: note.trim() });
+        if (status === STATUS.notLocked) {
+          // Some shells say "Terminated" of the wait that ended, on standard error.
+          kind = "notLocked";
+          note = body.toString().trim();
+        } else resolve({ kind, note: note || `${body}${errors}`.trim() });
       };
       const where = lock === undefined ? undefined : { ...lock, directory: RUN_DIRECTORY };
       this.channel.write(batchText(this.#nonce, frames, end, where));
@@ -126,6 +130,7 @@ export class Worker {
   abandon(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.#onPair = () => {};
     this.channel.close();
     this.#onLost(new WorkerLostError(this.#lastWords()));
     this.#onClosed();
