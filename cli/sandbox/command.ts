@@ -4,7 +4,16 @@ import { InputError } from "../../provider/errors";
 import { pasteable } from "../run";
 import { checkRequirements } from "./requirements";
 import { connectionOf, createSandbox, deleteSandbox, execInSandbox, restartSandbox, warningsOf } from "./sandbox";
-import { findSandbox, getCompleteSandbox, listSandboxes, pathsOf, type Sandbox, statusOf } from "./state";
+import {
+  findSandbox,
+  getCompleteSandbox,
+  listSandboxes,
+  type ProcessIdentity,
+  pathsOf,
+  type Sandbox,
+  statusOf,
+  untilReaped,
+} from "./state";
 
 interface JsonOption {
   readonly json?: true;
@@ -27,7 +36,7 @@ export function sandboxCommand(): Command {
     .action(async (name: string, options: JsonOption) => {
       const started = Date.now();
       const created = await untilSignalled((signal) => createSandbox(name, signal));
-      for (const warning of warningsOf(created)) process.stderr.write(`${warning}\n`);
+      for (const warning of await warningsOf(created)) process.stderr.write(`${warning}\n`);
       printReady(created, started, options);
     });
 
@@ -96,14 +105,18 @@ export function sandboxCommand(): Command {
       if (options.all ? names.length > 0 : names.length === 0) {
         throw new InputError("", "name the sandboxes to delete, or all of them: barepod sandbox delete --all");
       }
+      const ended: ProcessIdentity[] = [];
       for (const name of options.all ? listSandboxes().map((each) => each.name) : new Set(names)) {
-        if (options.ifExists && findSandbox(name) === undefined) {
+        const found = findSandbox(name);
+        if (options.ifExists && found === undefined) {
           print(`no sandbox is called "${name}"`);
           continue;
         }
         await deleteSandbox(name);
+        if (found?.init !== undefined) ended.push(found.init);
         print(`sandbox "${name}" is deleted`);
       }
+      await Promise.all(ended.map(untilReaped));
     });
 
   return sandbox;

@@ -8,6 +8,7 @@
  * Nothing is masqueraded and nothing forwarded: the machine's firewall and its sysctls stay as they are.
  */
 import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { InputError } from "../../provider/errors";
 import { must, run } from "../run";
@@ -142,6 +143,15 @@ export function overlappingRoute(subnet: Subnet, routes: string): string | undef
     }
   }
   return undefined;
+}
+
+/** Whether this machine's forwarding rules apply to frames that a bridge only passes on, as Docker has it. */
+export async function filtersBridge(): Promise<boolean> {
+  const file = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+  if (!existsSync(file) || readFileSync(file, "utf8").trim() !== "1") return false;
+  // Without iptables there are none of its rules.
+  const saved = await run(["iptables-save", "-t", "filter"]).catch(() => undefined);
+  return /^(:FORWARD DROP|-A FORWARD) /m.test(saved?.stdout ?? "");
 }
 
 async function bridgeAddress(): Promise<string | undefined> {

@@ -85,7 +85,7 @@ export interface Machine {
 }
 
 /** This machine. */
-export const thisMachine: Machine = {
+const thisMachine: Machine = {
   platform: process.platform,
   uid: process.getuid?.() ?? -1,
   get capabilities() {

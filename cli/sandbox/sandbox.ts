@@ -1,6 +1,6 @@
 /** What can be done with sandboxes. */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import { InputError } from "../../provider/errors";
@@ -8,7 +8,7 @@ import { must } from "../run";
 import { boot, halt } from "./boot";
 import { cgroupsOf, entryPoints, missingControllers } from "./cgroups";
 import { mountsBelow } from "./mounts";
-import { bridge, ensureBridge, freeAddress, gatewayOf, removeBridge, wantedSubnet } from "./network";
+import { bridge, ensureBridge, filtersBridge, freeAddress, gatewayOf, removeBridge, wantedSubnet } from "./network";
 import { makeKeys, needsMemory } from "./prepare";
 import { findProgram } from "./requirements";
 import {
@@ -114,27 +114,25 @@ export async function execInSandbox(name: string, argv: readonly string[]): Prom
 }
 
 /** What a user should know about a new sandbox, though it works. */
-export function warningsOf({ name, inMemory }: Sandbox): string[] {
-  const filtersBridges = "/proc/sys/net/bridge/bridge-nf-call-iptables";
-  const filtered = existsSync(filtersBridges) && readFileSync(filtersBridges, "utf8").trim() === "1";
+export async function warningsOf({ name, inMemory }: Sandbox): Promise<string[]> {
+  const warnings: string[] = [];
+  if (inMemory) {
+    warnings.push(`the files of sandbox "${name}" lie in memory: the disk of ${stateRoot} cannot carry an overlay`);
+  }
   const missing = missingControllers(cgroupsOf(name));
-  return [
-    ...(inMemory
-      ? [`the files of sandbox "${name}" lie in memory: the disk of ${stateRoot} cannot carry an overlay`]
-      : []),
-    ...(filtered && listSandboxes().length > 1
-      ? [
-          "this machine's firewall sees what sandboxes send each other; if it drops that:",
-          `  iptables -I FORWARD -i ${bridge} -o ${bridge} -j ACCEPT`,
-        ]
-      : []),
-    ...(missing.length === 0
-      ? []
-      : [
-          `sandbox "${name}" cannot limit ${missing.join(", ")}: this machine does not hand the controllers on`,
-          `  echo '${missing.map((controller) => `+${controller}`).join(" ")}' > /sys/fs/cgroup/cgroup.subtree_control`,
-        ]),
-  ];
+  if (missing.length > 0) {
+    warnings.push(
+      `sandbox "${name}" cannot limit ${missing.join(", ")}: this machine does not hand the controllers on`,
+      `  echo '${missing.map((controller) => `+${controller}`).join(" ")}' > /sys/fs/cgroup/cgroup.subtree_control`,
+    );
+  }
+  if (listSandboxes().length > 1 && (await filtersBridge())) {
+    warnings.push(
+      "this machine's firewall also filters what sandboxes send each other; if it drops that:",
+      `  iptables -I FORWARD -i ${bridge} -o ${bridge} -j ACCEPT`,
+    );
+  }
+  return warnings;
 }
 
 async function allocate(name: string): Promise<Sandbox> {

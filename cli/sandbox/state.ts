@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { InputError } from "../../provider/errors";
 
 /** Where every sandbox has its folder. */
@@ -139,22 +140,22 @@ export function statusOf(sandbox: Sandbox): Status {
 
 /** Who a living process is; undefined when it is gone. */
 export function identify(pid: number): ProcessIdentity | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name in parentheses may contain anything, so count from its end: field 3 comes next.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (fields[0] === "Z" || fields[0] === "X") return undefined;
-    return { pid, startTime: fields[19] ?? "", bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim() };
-  } catch {
-    // No such process, or it ended between opening and reading.
-    return undefined;
-  }
+  const stat = readStat(pid);
+  if (stat === undefined || stat.state === "Z" || stat.state === "X") return undefined;
+  const bootId = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return { pid, startTime: stat.startTime, bootId };
 }
 
 /** Whether exactly this process still runs. */
 export function isAlive(process: ProcessIdentity): boolean {
   const now = identify(process.pid);
   return now !== undefined && now.startTime === process.startTime && now.bootId === process.bootId;
+}
+
+/** Waits until an ended process is out of the process list; how soon that is depends on this machine's PID 1. */
+export async function untilReaped({ pid, startTime }: ProcessIdentity): Promise<void> {
+  const deadline = Date.now() + 3000;
+  while (readStat(pid)?.startTime === startTime && Date.now() < deadline) await sleep(10);
 }
 
 /**
@@ -180,6 +181,18 @@ export async function lockSandboxes(): Promise<AsyncDisposable> {
       await ended;
     },
   };
+}
+
+function readStat(pid: number): { readonly state: string; readonly startTime: string } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // The name in parentheses may contain anything, so count from its end: field 3 comes next.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", startTime: fields[19] ?? "" };
+  } catch {
+    // No such process, or it ended between opening and reading.
+    return undefined;
+  }
 }
 
 function nameless(name: string): Sandbox {

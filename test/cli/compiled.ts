@@ -15,7 +15,7 @@ export interface CompiledCommand {
 }
 
 /** What the command left behind. */
-export interface CommandResult {
+interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;

@@ -7,7 +7,7 @@ import { findSandbox, isAlive, listSandboxes, pathsOf } from "../../cli/sandbox/
 import { type NodeSnapshot, parseSnapshot } from "./snapshot";
 
 /** What a program left behind. */
-export interface ExecResult {
+interface ExecResult {
   /** Its exit code; 128 and the signal's number when a signal ended it. */
   readonly code: number;
   readonly stdout: string;
