@@ -70,28 +70,40 @@ static void make_namespaces(const struct config *config) {
   if (result < 0) fail(EXIT_SETUP, "namespace", "hostname %s: %e", config->hostname, (int)result);
 }
 
-static void connect(int fd, int as, bool required) {
+static void connect(int fd, int as) {
   long result = sys(dup3, fd, as, 0);
-  if (result < 0 && required) fail(EXIT_SETUP, "stdio", "cannot connect descriptor %u: %e", (u64)as, (int)result);
+  if (result < 0) fail(EXIT_SETUP, "stdio", "cannot connect descriptor %u: %e", (u64)as, (int)result);
+}
+
+/** /dev/null opened with `flags`, or -1 if it is something else: an image may put a FIFO or a watchdog there. */
+static int open_null(u64 flags) {
+  struct statx found;
+  long fd = sys(openat, AT_FDCWD, "/dev/null", flags | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -1;
+  if (sys(statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &found) == 0 && (found.mode & S_IFMT) == S_IFCHR &&
+      found.rdev_major == 1 && found.rdev_minor == 3)
+    return (int)fd;
+  sys(close, fd);
+  return -1;
 }
 
 /**
  * Standard input is /dev/null: the root's own, so that the container holds no file of the node. A root without one gets
  * the reading end of a pipe that nobody writes to, which reads the same: as an empty file.
  */
-static void connect_standard_input(const struct config *config) {
-  struct statx found;
+static void connect_standard_input(void) {
   int ends[2];
-  long fd = sys(openat, AT_FDCWD, "/dev/null", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd >= 0 && sys(statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &found) == 0 &&
-      (found.mode & S_IFMT) == S_IFCHR && found.rdev_major == 1 && found.rdev_minor == 3) {
-    connect((int)fd, 0, true);
-    return;
+  if (open_null(O_PATH) >= 0) {
+    int fd = open_null(O_RDONLY | O_NONBLOCK);
+    if (fd >= 0) {
+      sys(fcntl, fd, F_SETFL, 0);
+      connect(fd, 0);
+      return;
+    }
   }
-  (void)config;
   long result = sys(pipe2, ends, O_CLOEXEC);
   if (result < 0) fail(EXIT_SETUP, "stdio", "pipe: %e", (int)result);
-  connect(ends[0], 0, true);
+  connect(ends[0], 0);
 }
 
 /** Leaves 0, 1, 2 and the pipe to the parent, which becomes 3: no path through /proc/self/fd leads to the node. */
@@ -172,9 +184,9 @@ void child_run(const struct child *child) {
   make_namespaces(config);
   enter_root(config);
   if (config->stdio == STDIO_LOG) {
-    connect_standard_input(config);
-    connect(child->standard_output, 1, true);
-    connect(child->standard_error, 2, true);
+    connect_standard_input();
+    connect(child->standard_output, 1);
+    connect(child->standard_error, 2);
   }
   close_descriptors();
   /* The node's root user may have keys in its session: the container starts with an empty keyring where there is one. */

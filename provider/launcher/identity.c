@@ -101,6 +101,7 @@ void become(const struct config *config) {
     /* What the launcher itself does not hold cannot be given: a machine may lack a capability or two. */
     u64 effective = config->has_capabilities ? config->effective & held : 0;
     u64 inheritable = config->has_capabilities ? config->inheritable & held : 0;
+    u64 ambient = config->has_capabilities ? config->ambient & held : 0;
     /*
      * Without no_new_privs only CAP_SYS_ADMIN may load a filter, and the filter comes last. It is kept until execve,
      * which computes the sets anew from the bounding, inheritable and ambient ones, in none of which it is added.
@@ -108,8 +109,8 @@ void become(const struct config *config) {
     u64 until_exec = config->seccomp && !config->no_new_privs ? held & (1ull << CAP_SYS_ADMIN) : 0;
     set_capabilities(effective | until_exec, inheritable);
     sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    for (u32 number = 0; config->has_capabilities && number < 64; number++) {
-      if (!(config->ambient & held) || !(config->ambient & held & 1ull << number)) continue;
+    for (u32 number = 0; number < 64; number++) {
+      if (!(ambient >> number & 1)) continue;
       long result = sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0);
       if (result < 0)
         fail(EXIT_SETUP, "caps", "cannot raise ambient capability %u, which must be effective and inheritable: %e", (u64)number, (int)result);

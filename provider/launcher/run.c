@@ -193,7 +193,7 @@ __attribute__((noreturn)) static void conclude(int status) {
 /** The loop of the parent's life: output, signals, and the child's end. */
 __attribute__((noreturn)) static void attend(long pid, int report, int out, int err, int signals) {
   enum { REPORT, OUT, ERR, SIGNALS };
-  struct pollfd sources[] = {{report, POLLIN, 0}, {out, POLLIN, 0}, {err, POLLIN, 0}, {signals, POLLIN, 0}};
+  struct pollfd sources[] = {{report, POLLIN, 0}, {out, POLLIN, 0}, {err, POLLIN, 0}, {-1, POLLIN, 0}};
   char record[2048];
   usize recorded = 0;
   bool ended = false;
@@ -219,13 +219,14 @@ __attribute__((noreturn)) static void attend(long pid, int report, int out, int 
         }
         u64 started = start_time(pid);
         say("running", (u64)pid, &started);
+        /* Only now: how the set-up went must be known before how the process ended. */
+        sources[SIGNALS].fd = signals;
       }
     }
     for (int i = OUT; i <= ERR; i++) {
       if (sources[i].revents) pump(&sources[i], &streams[i - OUT], NULL);
     }
-    /* How the set-up went must be known before how the process ended. */
-    if (sources[SIGNALS].revents && sources[REPORT].fd < 0) {
+    if (sources[SIGNALS].revents) {
       struct signalfd_siginfo signal;
       if (sys(read, signals, &signal, sizeof signal) != sizeof signal) continue;
       if (signal.signal == SIGCHLD) ended = reap(pid, &status, WNOHANG);
@@ -244,7 +245,7 @@ static void make_pipe(int ends[2]) {
 
 /** Reading must never block the pump; the flag is the reading end's own. */
 static void do_not_block(int fd) {
-  sys(fcntl, fd, 4 /* F_SETFL */, O_NONBLOCK);
+  sys(fcntl, fd, F_SETFL, O_NONBLOCK);
 }
 
 void run(const char *path) {
@@ -253,6 +254,7 @@ void run(const char *path) {
   static const struct sigaction usual, ignored = {.handler = SIG_IGN};
   u64 handled = SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGQUIT);
 
+  output.flush = flush;
   streams[0].name = "stdout";
   streams[1].name = "stderr";
   load(path);

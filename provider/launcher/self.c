@@ -24,12 +24,15 @@ void run_from_sealed_copy(char **arguments, char **environment) {
     long length = sys(read, self, bytes, sizeof bytes);
     if (length == -EINTR) continue;
     if (length == 0) break;
-    if (length < 0 || write_all((int)copy, bytes, (usize)length) != length) fail(EXIT_SETUP, "self", "cannot copy the launcher into memory");
+    if (length < 0 || write_all((int)copy, bytes, (usize)length) != length)
+      fail(EXIT_SETUP, "self", "cannot copy the launcher into memory");
   }
   long result = sys(fcntl, copy, F_ADD_SEALS, F_SEAL_ALL);
   if (result < 0) fail(EXIT_SETUP, "self", "cannot seal the copy: %e", (int)result);
-  result = sys(execveat, copy, "", arguments, environment, AT_EMPTY_PATH);
-  /* The kernel that runs this program cannot find its format unknown: this is an emulator without binfmt (tests). */
+  TEXT(path, 32);
+  text_format(&path, "/proc/self/fd/%u", (u64)copy);
+  result = sys(execve, path.data, arguments, environment);
+  /* A kernel that runs this program cannot find its format unknown: this is a user-mode emulator, as in our tests. */
   if (result != -ENOEXEC) fail(EXIT_SETUP, "self", "cannot run the sealed copy: %e", (int)result);
   sys(close, self);
   sys(close, copy);

@@ -20,7 +20,7 @@ enum {
   SYS_mkdirat = 258, SYS_mknodat = 259, SYS_unlinkat = 263, SYS_symlinkat = 266, SYS_readlinkat = 267,
   SYS_fchmodat = 268, SYS_ppoll = 271, SYS_unshare = 272, SYS_signalfd4 = 289, SYS_dup3 = 292, SYS_pipe2 = 293,
   SYS_prlimit64 = 302, SYS_setns = 308, SYS_renameat2 = 316, SYS_seccomp = 317, SYS_memfd_create = 319,
-  SYS_execveat = 322, SYS_statx = 332,
+  SYS_statx = 332,
 };
 #define O_DIRECTORY 0200000
 #define O_NOFOLLOW 0400000
@@ -36,7 +36,7 @@ enum {
   SYS_mkdirat = 34, SYS_mknodat = 33, SYS_unlinkat = 35, SYS_symlinkat = 36, SYS_readlinkat = 78,
   SYS_fchmodat = 53, SYS_ppoll = 73, SYS_unshare = 97, SYS_signalfd4 = 74, SYS_dup3 = 24, SYS_pipe2 = 59,
   SYS_prlimit64 = 261, SYS_setns = 268, SYS_renameat2 = 276, SYS_seccomp = 277, SYS_memfd_create = 279,
-  SYS_execveat = 281, SYS_statx = 291,
+  SYS_statx = 291,
 };
 #define O_DIRECTORY 040000
 #define O_NOFOLLOW 0100000
@@ -205,6 +205,7 @@ struct pollfd {
 #define FIONREAD 0x541B
 
 #define F_GETFD 1
+#define F_SETFL 4
 #define F_ADD_SEALS 1033
 #define F_GET_SEALS 1034
 /* Seal, shrink, grow, write: nothing about the file can change any more. */

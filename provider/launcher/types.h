@@ -15,7 +15,9 @@ typedef _Bool bool;
 
 #define true 1
 #define false 0
+#ifndef NULL
 #define NULL ((void *)0)
+#endif
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 #ifdef __STDC_HOSTED__
