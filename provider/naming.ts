@@ -43,3 +43,9 @@ export function boundedName(prefix: string, name: string, max: number): string {
 export function interfaceName(prefix: string, seed: string): string {
   return `${prefix}${digest(seed, 15 - prefix.length)}`;
 }
+
+/** A pod's uid, in the form of a UUID: the same for the same owner. */
+export function uidOf(owner: string): string {
+  const hex = digest(owner, 32);
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}

@@ -18,6 +18,7 @@ import {
   type Settlement,
 } from "./frame";
 import { digest } from "./naming";
+import { ensurePrograms } from "./node-programs";
 import { type Progress, progressFor } from "./progress";
 import { type NodeInputs, objectOf, type Spec } from "./resource";
 import { maskFor } from "./secrets";
@@ -76,8 +77,7 @@ export class Operation<I extends NodeInputs, S> {
   }
 
   async observe(): Promise<Observation> {
-    const outcome = await this.#send(observationFrame(this.#object, this.#fact));
-    return outcome.seen;
+    return (await this.#send(observationFrame(this.#object, this.#fact), { programs: false })).seen;
   }
 
   /** What was seen, if it is there and ours. */
@@ -109,7 +109,8 @@ export class Operation<I extends NodeInputs, S> {
     let candidates = known === absentText ? [absentText] : [known, absentText];
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       const alternatives = candidates.map((text) => this.#unwanted(text));
-      const outcome = await this.#send(planFrame(this.#object, this.#fact, alternatives));
+      const frame = this.#send(planFrame(this.#object, this.#fact, alternatives));
+      const outcome = await this.#watched(frame, this.#spec.slow?.(this.#inputs).removing);
       if (outcome.kind === "failed") throw (await this.#failure(outcome, alternatives)).cause;
       if (outcome.kind === "done") {
         const left = this.mine(outcome.seen);
@@ -145,7 +146,7 @@ export class Operation<I extends NodeInputs, S> {
   /** Waits on the node, for at most a second, until the object looks different. */
   async #nextChange(seen: Observation): Promise<Observation> {
     const script = `${observationFrame(this.#object, this.#fact, { changedFrom: seen.text })}`;
-    return (await this.#send(script, { lock: false })).seen;
+    return (await this.#send(script, { lock: false, programs: false })).seen;
   }
 
   #boot = "";
@@ -213,8 +214,9 @@ export class Operation<I extends NodeInputs, S> {
     );
   }
 
-  async #send(script: string, options: { lock?: boolean } = {}): Promise<Outcome> {
+  async #send(script: string, options: { lock?: boolean; programs?: boolean } = {}): Promise<Outcome> {
     const session = await this.#session();
+    if (this.#spec.needsPrograms === true && options.programs !== false) await ensurePrograms(session);
     const slow = this.#spec.slow?.(this.#inputs);
     const reply = await session.run({
       script,
@@ -236,6 +238,17 @@ export class Operation<I extends NodeInputs, S> {
     return outcome.kind === "failed"
       ? { ...outcome, stderr: reply.stderr.toString("utf8"), node: session.description }
       : outcome;
+  }
+
+  /** Shows how long something takes already, once that is more than a second. */
+  async #watched<T>(work: Promise<T>, message: string | undefined): Promise<T> {
+    if (message === undefined) return work;
+    const began = Date.now();
+    const timer = setInterval(
+      () => this.progress.status(`${message} (${Math.round((Date.now() - began) / 1000)} s)`),
+      1000,
+    );
+    return work.finally(() => clearInterval(timer));
   }
 
   #session(): Promise<Session> {

@@ -6,7 +6,11 @@ import { handler } from "./handler";
 import { fileSpec } from "./resources/file";
 import { mountSpec } from "./resources/mount";
 import { nodeSpec } from "./resources/node";
+import { vethPairSpec } from "./resources/veth-pair";
+import { processSpec } from "./resources/process";
 
 export const File = handler(fileSpec);
 export const Mount = handler(mountSpec);
 export const Node = handler(nodeSpec);
+export const VethPair = handler(vethPairSpec);
+export const Process = handler(processSpec);

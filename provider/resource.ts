@@ -72,7 +72,13 @@ export interface Spec<I extends NodeInputs, S> {
   /** Several stacks may own it; the last one undoes it. */
   readonly shared?: boolean;
   /** Runs outside the node's lock and outside batches, with this deadline: it takes long, or starts processes. */
-  readonly slow?: (inputs: I) => { readonly deadlineMs: number; readonly message?: string };
+  readonly slow?: (inputs: I) => {
+    readonly deadlineMs: number;
+    /** The status line while it is being removed. */
+    readonly removing?: string;
+  };
+  /** Its commands call the node's programs (launcher, keeper). */
+  readonly needsPrograms?: boolean;
 }
 
 /** Whether a resource that was made is also as wanted. */

@@ -41,6 +41,8 @@ export interface NodeState {
   readonly forwarding: boolean;
   /** Whether systemd runs it. */
   readonly systemd: boolean;
+  /** The address that pods are told as their host's. */
+  readonly knownAddress: string;
   /** The pod range set by Barepod; empty when none is. */
   readonly podCIDR: string;
   /** Barepod's own rules, as `iptables -S` prints them. */
@@ -65,9 +67,10 @@ address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \\([0-9.]*\\)
 [ -n "$address" ] || address=$(ip -4 -o addr show scope global 2>/dev/null | sed -n '1s/.* inet \\([0-9.]*\\).*/\\1/p')
 echo "address $address"
 for tool in ${requiredTools.join(" ")}; do command -v "$tool" >/dev/null 2>&1 || echo "missing $tool"; done
-read -r forward < /proc/sys/net/ipv4/ip_forward && echo "forward $forward"
+echo "forward $(cat /proc/sys/net/ipv4/ip_forward)"
 if [ -d /run/systemd/system ]; then echo systemd yes; else echo systemd no; fi
 if read -r cidr 2>/dev/null < ${nodeFolder}/pod-cidr; then echo "cidr $cidr"; fi
+if read -r known 2>/dev/null < ${nodeFolder}/address; then echo "known $known"; fi
 if [ -e /var/lib/barepod/boot.sh ]; then echo boots yes; else echo boots no; fi
 { iptables -w 5 -S FORWARD; iptables -w 5 -t nat -S POSTROUTING; } 2>/dev/null | sed -n 's/^-A .*--comment barepod-node .*/rule &/p'`,
     parse: parseNode,
@@ -94,6 +97,7 @@ function parseNode(text: string): NodeState {
     swap: Number(first("swap")) > 0,
     forwarding: first("forward") === "1",
     systemd: first("systemd") === "yes",
+    knownAddress: first("known"),
     podCIDR: first("cidr"),
     rules: every("rule"),
     boots: first("boots") === "yes",

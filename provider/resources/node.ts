@@ -178,6 +178,7 @@ function prepare(inputs: NodeResourceInputs, seen: NodeState): Command[] {
   return [
     ...(seen.missing.length > 0 ? [packagesFor.install(seen.missing)] : []),
     ...(seen.podCIDR === cidr ? [] : [changeRange(cidr)]),
+    ...(seen.knownAddress === seen.address ? [] : [write(`${nodeFolder}/address`, `${seen.address}\n`)]),
     ...(seen.forwarding ? [] : [enableForwarding()]),
     ...seen.rules.filter((rule) => !rules.some(({ shown }) => shown === rule)).map(deleteRule),
     ...rules.filter(({ shown }) => !seen.rules.includes(shown)).map(addRule),
@@ -201,7 +202,8 @@ mkdir -p -- "$1" && printf '%s\\n' "$2" > "$1/pod-cidr"`,
 function enableForwarding(): Command {
   return raw(
     "enable forwarding",
-    `read -r old < /proc/sys/net/ipv4/ip_forward && mkdir -p -- "\${1%/*}" &&
+    // Not with `read`: dash reads byte by byte, and the kernel ends a numeric sysctl after the first.
+    `old=$(cat /proc/sys/net/ipv4/ip_forward) && mkdir -p -- "\${1%/*}" &&
 { [ -e "$1" ] || printf '%s\\n' "$old" > "$1"; } && echo 1 > /proc/sys/net/ipv4/ip_forward`,
     `${nodeFolder}/forwarding`,
   );

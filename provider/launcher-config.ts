@@ -1,0 +1,134 @@
+/** The launcher's configuration of one container (ARCHITECTURE.md): what is the same at every start of it. */
+import { type CapabilityRequest, capabilityMasks } from "./kubernetes/capabilities";
+
+/** Something of the node that a container sees. */
+export interface Volume {
+  /** A folder or file on the node. */
+  readonly source: string;
+  /** Where the container sees it. */
+  readonly target: string;
+  readonly readOnly?: boolean;
+}
+
+/** A container, ready to be written down. */
+export interface ContainerConfig extends CapabilityRequest {
+  /** The root directory on the node; absent: the node's own. */
+  readonly rootFs?: string;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly workingDir?: string;
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly supplementalGroups?: readonly number[];
+  readonly allowPrivilegeEscalation: boolean;
+  readonly privileged: boolean;
+  readonly readOnlyRootFilesystem: boolean;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly volumes: readonly Volume[];
+  /** Whether it has a mount namespace of its own; without one there are no mounts, only the root directory. */
+  readonly ownMounts: boolean;
+}
+
+/** What containerd masks by default (pkg/oci/spec.go of containerd). */
+export const defaultMaskedPaths = [
+  "/proc/acpi",
+  "/proc/asound",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+
+/** What containerd makes read-only by default. */
+export const defaultReadonlyPaths = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+type Line = readonly (string | number)[];
+
+/** The text of the configuration. */
+export function launcherConfig(container: ContainerConfig): string {
+  const lines: Line[] = [
+    ...(container.rootFs === undefined ? [] : [["root", container.rootFs]]),
+    ...(container.ownMounts ? mounts(container) : []),
+    ...user(container),
+    ...(container.workingDir === undefined ? [] : [["cwd", container.workingDir]]),
+    ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
+    ...container.command.map((word): Line => ["arg", word]),
+  ];
+  return `${lines.map((line) => line.map(escapeField).join("\t")).join("\n")}\n`;
+}
+
+function mounts(container: ContainerConfig): Line[] {
+  const { rootFs, privileged, volumes } = container;
+  const hidden = [
+    ...container.maskedPaths.map((path): Line => ["mask", path]),
+    ...container.readonlyPaths.map((path): Line => ["ropath", path]),
+  ];
+  // In the node's own root only /proc differs: it shows the process's own PID namespace.
+  if (rootFs === undefined) return [["mount", "proc", "/proc", "proc", "nosuid,noexec,nodev", "-"], ...binds(volumes)];
+  return [
+    ["mount", "proc", "/proc", "proc", "nosuid,noexec,nodev", "-"],
+    ...(privileged ? nodeDevices() : ownDevices()),
+    ["mount", "sysfs", "/sys", "sysfs", privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", "-"],
+    ...binds(volumes),
+    ...(privileged ? [] : hidden),
+    ...(container.readOnlyRootFilesystem ? [["readonly"]] : []),
+  ];
+}
+
+function binds(volumes: readonly Volume[]): Line[] {
+  return volumes.map(({ source, target, readOnly }) => [
+    "mount",
+    source,
+    target,
+    "bind",
+    readOnly === true ? "rec,rprivate,ro" : "rec,rprivate",
+    "-",
+  ]);
+}
+
+function nodeDevices(): Line[] {
+  return [["mount", "/dev", "/dev", "bind", "rec,rslave", "-"]];
+}
+
+/** The devices that every container has (containerd's pkg/oci/mounts.go, runc's default devices). */
+function ownDevices(): Line[] {
+  return [
+    ["mount", "tmpfs", "/dev", "tmpfs", "nosuid,strictatime", "mode=755,size=65536k"],
+    ["mount", "devpts", "/dev/pts", "devpts", "nosuid,noexec", "newinstance,ptmxmode=0666,mode=0620,gid=5"],
+    ["mount", "shm", "/dev/shm", "tmpfs", "nosuid,noexec,nodev", "mode=1777,size=65536k"],
+    ["mount", "mqueue", "/dev/mqueue", "mqueue", "nosuid,noexec,nodev", "-"],
+    ["device", "/dev/null", "c", 1, 3, "666"],
+    ["device", "/dev/zero", "c", 1, 5, "666"],
+    ["device", "/dev/full", "c", 1, 7, "666"],
+    ["device", "/dev/random", "c", 1, 8, "666"],
+    ["device", "/dev/urandom", "c", 1, 9, "666"],
+    ["device", "/dev/tty", "c", 5, 0, "666"],
+    ["symlink", "pts/ptmx", "/dev/ptmx"],
+    ["symlink", "/proc/self/fd", "/dev/fd"],
+    ["symlink", "/proc/self/fd/0", "/dev/stdin"],
+    ["symlink", "/proc/self/fd/1", "/dev/stdout"],
+    ["symlink", "/proc/self/fd/2", "/dev/stderr"],
+  ];
+}
+
+function user(container: ContainerConfig): Line[] {
+  const { runAsUser, runAsGroup, supplementalGroups = [] } = container;
+  const { bounding, effective, inheritable, ambient } = capabilityMasks(container);
+  return [
+    ...(runAsUser === undefined && runAsGroup === undefined ? [] : [["uid", runAsUser ?? 0] as Line]),
+    ...(runAsUser === undefined && runAsGroup === undefined ? [] : [["gid", runAsGroup ?? 0] as Line]),
+    ...(supplementalGroups.length === 0 ? [] : [["groups", supplementalGroups.join(",")] as Line]),
+    ["caps", bounding, effective, inheritable, ambient],
+    ...(container.allowPrivilegeEscalation ? [] : [["nnp"]]),
+  ];
+}
+
+function escapeField(field: string | number): string {
+  return String(field).replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replaceAll("\n", "\\n");
+}
