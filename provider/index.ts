@@ -1,8 +1,8 @@
 /** The public surface of `barepod`. Nothing here loads SSH code: that lives behind `barepod/provider`. */
+export { CGroup, type CGroupArgs } from "./resources/cgroup";
 export { File, type FileArgs } from "./resources/file";
 export { Mount, type MountArgs } from "./resources/mount";
 export { Node, type NodeArgs, type NodeFacts } from "./resources/node";
-export { VethPair, type VethPairArgs } from "./resources/veth-pair";
 export {
   type ContainerArgs,
   type ContainerStatus,
@@ -10,4 +10,5 @@ export {
   Process,
   type ProcessArgs,
 } from "./resources/process";
+export { VethPair, type VethPairArgs } from "./resources/veth-pair";
 export type { Connection, ConnectionArgs } from "./ssh/connection-args";

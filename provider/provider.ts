@@ -3,12 +3,14 @@
  * these exports, so neither ever changes; `require("barepod/provider").Mount` must work for all time.
  */
 import { handler } from "./handler";
+import { cgroupSpec } from "./resources/cgroup";
 import { fileSpec } from "./resources/file";
 import { mountSpec } from "./resources/mount";
 import { nodeSpec } from "./resources/node";
-import { vethPairSpec } from "./resources/veth-pair";
 import { processSpec } from "./resources/process";
+import { vethPairSpec } from "./resources/veth-pair";
 
+export const CGroup = handler(cgroupSpec);
 export const File = handler(fileSpec);
 export const Mount = handler(mountSpec);
 export const Node = handler(nodeSpec);

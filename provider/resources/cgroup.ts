@@ -1,0 +1,515 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { type Command, raw } from "../command/command";
+import { type CGroupState, cgroupAt, findHierarchies } from "../facts/cgroup";
+import { type Field, type Fields, integer, optional, parsed, required, text } from "../fields";
+import { CPU_PERIOD, cpuQuota, cpuWeight as weightOfShares } from "../kubernetes/resources";
+import { defineSpec, equal, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
+import { type Cpu, cpuMilli, type Memory, memoryBytes } from "../units";
+
+/** The inputs of a {@link CGroup}. What is not given is not limited. */
+export interface CGroupArgs extends PrimitiveArgs {
+  /**
+   * The group's path below the root of the hierarchies, for example `chroot0` or `barepod/pod1/web`. Groups on the way are
+   * made when missing, and removed again with this one. A group below another CGroup takes its path from it, so that the
+   * two are made in order: ``interpolate`${pod.path}/web` ``. Changing this replaces the CGroup.
+   */
+  readonly path: pulumi.Input<string>;
+  /**
+   * The most memory that the processes may use together: bytes, or a quantity such as `200Mi`. The kernel rounds it down
+   * to whole pages. Beyond it the kernel reclaims, and then kills. On cgroup v1 it cannot be lowered below what is in use.
+   * @defaultValue no limit
+   */
+  readonly memoryMax?: pulumi.Input<Memory> | undefined;
+  /**
+   * The most swap that the processes may use together, without the memory: bytes, or a quantity. 0 turns swap off for
+   * them. Needs `memoryMax`, because cgroup v1 limits only the sum of the two.
+   * @defaultValue no limit
+   */
+  readonly memorySwapMax?: pulumi.Input<Memory> | undefined;
+  /**
+   * How readily the kernel swaps, 0 (hardly) to 200. Only cgroup v1 has it; on v2 use `memorySwapMax: 0`.
+   * @defaultValue as the group above has it
+   */
+  readonly memorySwappiness?: pulumi.Input<number> | undefined;
+  /**
+   * The most processor time: CPUs as a number, or a quantity such as `500m`, in periods of 100 ms; at least `10m`.
+   * @defaultValue no limit
+   */
+  readonly cpuMax?: pulumi.Input<Cpu> | undefined;
+  /**
+   * The weight against sibling groups when processors are scarce, 1 to 10000, as cgroup v2 has it. On v1 it becomes the
+   * shares that Kubernetes' formula turns into this weight. Not together with `cpuShares`.
+   * @defaultValue 100
+   */
+  readonly cpuWeight?: pulumi.Input<number> | undefined;
+  /**
+   * The same as cgroup v1 has it, 2 to 262144, 1024 for each requested CPU. On v2 Kubernetes' formula turns it into a weight.
+   * @defaultValue 1024
+   */
+  readonly cpuShares?: pulumi.Input<number> | undefined;
+  /**
+   * The most processes and threads, up to 4194304. 0 means 1, as in container runtimes.
+   * @defaultValue no limit
+   */
+  readonly pidsMax?: pulumi.Input<number> | undefined;
+  /**
+   * The processors to run on, for example `0-2,4`.
+   * @defaultValue those of the group above
+   */
+  readonly cpusetCpus?: pulumi.Input<string> | undefined;
+  /**
+   * The memory nodes (NUMA) to take memory from, for example `0`.
+   * @defaultValue those of the group above
+   */
+  readonly cpusetMems?: pulumi.Input<string> | undefined;
+}
+
+/** @internal */
+export interface CGroupInputs extends NodeInputs {
+  readonly path: string;
+  readonly memoryMax?: Memory | undefined;
+  readonly memorySwapMax?: Memory | undefined;
+  readonly memorySwappiness?: number | undefined;
+  readonly cpuMax?: Cpu | undefined;
+  readonly cpuWeight?: number | undefined;
+  readonly cpuShares?: number | undefined;
+  readonly pidsMax?: number | undefined;
+  readonly cpusetCpus?: string | undefined;
+  readonly cpusetMems?: string | undefined;
+}
+
+const maxCpus = 1_000_000;
+const cpuList = text({
+  max: 1024,
+  pattern: /^\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*$/,
+  form: "a list such as 0-2,4",
+});
+
+const fields: Fields = {
+  path: required(groupPath),
+  memoryMax: optional(parsed((value) => memoryBytes(value as Memory, ""))),
+  memorySwapMax: optional(parsed((value) => memoryBytes(value as Memory, ""))),
+  memorySwappiness: optional(integer(0, 200)),
+  cpuMax: optional(parsed(cpuLimit)),
+  cpuWeight: optional(integer(1, 10_000)),
+  cpuShares: optional(integer(2, 262_144)),
+  pidsMax: optional(integer(0, 4_194_304)),
+  cpusetCpus: optional(cpuList),
+  cpusetMems: optional(cpuList),
+};
+
+/** @internal */
+export const cgroupSpec = defineSpec<CGroupInputs, CGroupState>({
+  type: "CGroup",
+  identity: ["path"],
+  fields,
+  check: ({ memoryMax, memorySwapMax, cpuWeight, cpuShares }) => [
+    ...(memorySwapMax !== undefined && memoryMax === undefined
+      ? [{ path: "memorySwapMax", reason: "needs memoryMax: cgroup v1 limits only the sum of memory and swap" }]
+      : []),
+    ...(cpuWeight !== undefined && cpuShares !== undefined
+      ? [{ path: "cpuShares", reason: "says the same as cpuWeight; give one of them" }]
+      : []),
+  ],
+  observe: ({ path }) => cgroupAt(path),
+  plan: (inputs, seen) => (seen !== undefined && isAsWanted(inputs, seen) ? [] : [apply(inputs)]),
+  undo: ({ path }) => [remove(path)],
+  drift,
+  outputs: (_inputs, { version }) => ({ version }),
+  boot: { rank: ({ path }) => `35.${String(path.split("/").length).padStart(3, "0")}` },
+});
+
+/**
+ * A control group: limits that a set of processes share, on cgroup v1, v2 or both. All limits change in place; processes
+ * join by their number in each directory's `cgroup.procs`.
+ *
+ * @example
+ * ```ts
+ * new CGroup("box", { node, path: "chroot0", memoryMax: "200Mi", memorySwapMax: 0, pidsMax: 100, cpuMax: "500m" });
+ * ```
+ * @see cgroups(7)
+ */
+export class CGroup extends NodeResource {
+  declare readonly path: pulumi.Output<string>;
+  declare readonly memoryMax: pulumi.Output<Memory | undefined>;
+  declare readonly memorySwapMax: pulumi.Output<Memory | undefined>;
+  declare readonly memorySwappiness: pulumi.Output<number | undefined>;
+  declare readonly cpuMax: pulumi.Output<Cpu | undefined>;
+  declare readonly cpuWeight: pulumi.Output<number | undefined>;
+  declare readonly cpuShares: pulumi.Output<number | undefined>;
+  declare readonly pidsMax: pulumi.Output<number | undefined>;
+  declare readonly cpusetCpus: pulumi.Output<string | undefined>;
+  declare readonly cpusetMems: pulumi.Output<string | undefined>;
+  /** What the node has: `v1`, `v2`, or `hybrid`, which is v1 with an additional tree of v2. */
+  declare readonly version: pulumi.Output<"v1" | "hybrid" | "v2">;
+
+  constructor(name: string, args: CGroupArgs, options?: pulumi.CustomResourceOptions) {
+    super(cgroupSpec.type, name, { ...args }, ["version"], options);
+  }
+}
+
+/** A path below the hierarchies' root, in its shortest form, that none of the kernel's own files is in the way of. */
+function groupPath(value: unknown, path: string): ReturnType<Field> {
+  // The directories above it, such as /sys/fs/cgroup/cpu,cpuacct, need their room too.
+  const problems = text({ max: 4000 })(value, path);
+  if (problems.length > 0) return problems;
+  const segments = String(value).split("/");
+  const reason = String(value).startsWith("/")
+    ? "must not start with /: it is relative to the root of the hierarchies, for example barepod/web"
+    : segments.some((segment) => ["", ".", ".."].includes(segment))
+      ? "must be in its shortest form (no //, no . or .. segments, no / at the end)"
+      : segments.some((segment) => Buffer.byteLength(segment) > 255)
+        ? "has a segment longer than 255 bytes"
+        : segments.some((segment) => kernelFile.test(segment))
+          ? "has a segment that is the name of a file of the kernel's"
+          : undefined;
+  return reason === undefined ? [] : [{ path, reason }];
+}
+
+const kernelFile =
+  /^(tasks|notify_on_release|release_agent|(cgroup|memory|cpu|cpuacct|cpuset|pids|blkio|io|hugetlb|rdma|misc|irq|freezer|devices|perf_event|net_cls|net_prio)\..*)$/;
+
+function cpuLimit(value: unknown): number {
+  const milli = cpuMilli(value as Cpu, "");
+  if (milli === 0 || milli > maxCpus * 1000) throw new RangeError(`must be more than 0 and at most ${maxCpus} CPUs`);
+  return milli;
+}
+
+/** What is wanted, in the kernel's numbers. */
+function wanted(inputs: CGroupInputs) {
+  const { memoryMax, memorySwapMax, cpuMax, cpuWeight, cpuShares, pidsMax } = inputs;
+  const memory = memoryMax === undefined ? undefined : memoryBytes(memoryMax, "memoryMax");
+  const swap = memorySwapMax === undefined ? undefined : memoryBytes(memorySwapMax, "memorySwapMax");
+  return {
+    memory,
+    swap,
+    memoryAndSwap: memory === undefined || swap === undefined ? undefined : memory + swap,
+    quota: cpuMax === undefined ? undefined : cpuQuota(cpuMilli(cpuMax, "cpuMax")),
+    shares: cpuShares ?? sharesOf(cpuWeight ?? 100),
+    weight: cpuWeight ?? weightOf(cpuShares ?? 1024),
+    pids: pidsMax === undefined ? undefined : Math.max(pidsMax, 1),
+  };
+}
+
+function weightOf(shares: number): number {
+  return weightOfShares(shares, "new");
+}
+
+/** The inverse of Kubernetes' formula from shares to weight: 1 ↔ 2, 100 ↔ 1024, 10000 ↔ 262144. */
+function sharesOf(weight: number): number {
+  const l = (Math.sqrt(125 ** 2 + 4 * 612 * (Math.log10(weight) + 7 / 34)) - 125) / 2;
+  return Math.round(2 ** l);
+}
+
+function isAsWanted(inputs: CGroupInputs, seen: CGroupState): boolean {
+  const asksCpuset = inputs.cpusetCpus !== undefined || inputs.cpusetMems !== undefined;
+  if (seen.missing.length > 0 || (asksCpuset && seen.cpusetCpus === undefined)) return false;
+  return Object.keys(differences(inputs, seen)).length === 0;
+}
+
+/** What the node contradicts among the inputs that are given. */
+function drift(inputs: CGroupInputs, seen: CGroupState): Partial<CGroupInputs> {
+  const given = Object.entries(differences(inputs, seen)).filter(
+    ([key]) => inputs[key as keyof CGroupInputs] !== undefined,
+  );
+  return Object.fromEntries(given) as Partial<CGroupInputs>;
+}
+
+/** What the node contradicts; what is not given is wanted as the kernel has it by default. */
+function differences(inputs: CGroupInputs, seen: CGroupState): Partial<CGroupInputs> {
+  const want = wanted(inputs);
+  const { memorySwappiness, cpusetCpus, cpusetMems } = inputs;
+  const weight = seen.cpuWeight ?? (seen.cpuShares === undefined ? undefined : weightOf(seen.cpuShares));
+  const shares = seen.cpuShares ?? (seen.cpuWeight === undefined ? undefined : sharesOf(seen.cpuWeight));
+  // The controller may be absent where nothing is asked of it.
+  const sameWeight = seen.cpuShares === undefined ? (weight ?? 100) === want.weight : shares === want.shares;
+  return {
+    ...(samePages(want.memory, seen.memoryMax) ? {} : { memoryMax: seen.memoryMax }),
+    ...(sameSwap(want, seen) ? {} : { memorySwapMax: swapOf(seen) }),
+    ...(memorySwappiness === undefined || memorySwappiness === seen.swappiness
+      ? {}
+      : { memorySwappiness: seen.swappiness }),
+    ...(sameQuota(want.quota, seen.cpuMax) ? {} : { cpuMax: seen.cpuMax && seen.cpuMax.quota / seen.cpuMax.period }),
+    ...(sameWeight ? {} : inputs.cpuShares === undefined ? { cpuWeight: weight } : { cpuShares: shares }),
+    ...(want.pids === seen.pidsMax ? {} : { pidsMax: seen.pidsMax }),
+    ...(sameList(cpusetCpus ?? seen.inherited.cpus, seen.cpusetCpus) ? {} : { cpusetCpus: seen.cpusetCpus }),
+    ...(sameList(cpusetMems ?? seen.inherited.mems, seen.cpusetMems) ? {} : { cpusetMems: seen.cpusetMems }),
+  };
+}
+
+/** Whether the kernel has taken a number of bytes, which it rounds down to its pages of 4, 16 or 64 KiB. */
+function samePages(want: number | undefined, seen: number | undefined): boolean {
+  if (want === undefined || seen === undefined) return want === seen;
+  return [1, 4096, 16_384, 65_536].some((page) => want - (want % page) === seen);
+}
+
+function sameSwap(want: ReturnType<typeof wanted>, seen: CGroupState): boolean {
+  // Without an account nothing can be compared; that there is no swap then was seen when it was set.
+  if (!seen.swapAccount) return true;
+  return isSum(seen) ? samePages(want.memoryAndSwap, seen.memoryAndSwapMax) : samePages(want.swap, seen.swapMax);
+}
+
+function swapOf(seen: CGroupState): number | undefined {
+  if (!isSum(seen)) return seen.swapMax;
+  return seen.memoryAndSwapMax === undefined ? undefined : seen.memoryAndSwapMax - (seen.memoryMax ?? 0);
+}
+
+/** Whether memory and swap are limited together, as cgroup v1 does it. */
+function isSum(seen: CGroupState): boolean {
+  return seen.swappiness !== undefined;
+}
+
+function sameQuota(want: number | undefined, seen: CGroupState["cpuMax"]): boolean {
+  if (want === undefined || seen === undefined) return want === undefined && seen === undefined;
+  return want * seen.period === seen.quota * CPU_PERIOD;
+}
+
+/** Whether two lists such as `0-2,4` name the same. */
+function sameList(want: string, seen: string | undefined): boolean {
+  return want === (seen ?? "") || (want !== "" && seen !== undefined && equal(members(want), members(seen)));
+}
+
+function members(list: string): number[] {
+  const each = list.split(",").flatMap((part) => {
+    const [from = 0, to = from] = part.split("-").map(Number);
+    return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+  });
+  return [...new Set(each)].sort((a, b) => a - b);
+}
+
+/** Makes the group, as far as it is missing, and sets all of its limits: for v1, v2 and hybrid, as the node has it. */
+function apply(inputs: CGroupInputs): Command {
+  const { memory, memoryAndSwap, swap, quota, shares, weight, pids } = wanted(inputs);
+  const { memorySwappiness = "", cpusetCpus = "", cpusetMems = "" } = inputs;
+  return raw(
+    "make the control group and set its limits",
+    applyScript,
+    inputs.path,
+    memory ?? "max",
+    memoryAndSwap ?? "max",
+    swap ?? "max",
+    memorySwappiness,
+    quota ?? "max",
+    shares,
+    weight,
+    pids ?? "max",
+    cpusetCpus,
+    cpusetMems,
+    neededControllers(inputs).join(" "),
+  );
+}
+
+/** The controllers without which a given limit has no effect. */
+function neededControllers(inputs: CGroupInputs): string[] {
+  const { memoryMax, memorySwapMax, memorySwappiness, cpuMax, cpuWeight, cpuShares, pidsMax } = inputs;
+  const isGiven = (...values: unknown[]) => values.some((value) => value !== undefined);
+  return [
+    ...(isGiven(memoryMax, memorySwapMax, memorySwappiness) ? ["memory"] : []),
+    ...(isGiven(cpuMax, cpuWeight, cpuShares) ? ["cpu"] : []),
+    ...(isGiven(pidsMax) ? ["pids"] : []),
+    ...(isGiven(inputs.cpusetCpus, inputs.cpusetMems) ? ["cpuset"] : []),
+  ];
+}
+
+/** Which groups were made on the way to others, a path a line, relative to /sys/fs/cgroup. They all vanish with a boot, and so does the list. */
+const list = "/run/barepod/cgroups";
+
+// The whole runs in a subshell: it changes the directory, and its names must not reach the frame's. Values are written
+// by the shell itself, so the only process is one mkdir.
+const applyScript = `(
+p=$1 memory=$2 memsw=$3 swap=$4 swappiness=$5 quota=$6 shares=$7 weight=$8 pids=$9
+shift 9
+cpus=$1 mems=$2 needed=$3
+set --
+${findHierarchies}
+[ -z "$v1" ] || case " $needed " in *' cpuset '*) hierarchies="$hierarchies cpuset" ;; esac
+# Where a controller's files are: v1 has a hierarchy for it, or the v2 tree has it.
+group() {
+if [ -n "$v1" ] && [ -d "$1" ]; then g=$1/$p; elif [ -n "$u" ]; then g=$u/$p; else g=''; fi
+}
+# put FILE VALUE DEFAULT: a file that is not there has the default.
+put() {
+if [ -z "$g" ] || [ ! -e "$g/$1" ]; then
+[ "$2" = "$3" ] && return
+echo "the node has no $1 to write $2 into: its kernel lacks the controller" >&2
+exit 1
+fi
+{ printf '%s\\n' "$2" > "$g/$1"; } 2>/dev/null && return
+{ read -r above < "\${g%/*}/$1"; } 2>/dev/null && above="; the group above has $above" || above=''
+echo "the kernel refuses to write $2 into /sys/fs/cgroup/$g/$1$above" >&2
+exit 1
+}
+
+from='' on_the_way=''
+for h in $hierarchies; do
+[ -d "$h" ] || continue
+if [ -d "$h/$p" ]; then from=\${from:-$h/$p}; continue; fi
+set -- "$@" "/sys/fs/cgroup/$h/$p"
+q=$p
+while [ "$q" != "\${q%/*}" ]; do
+q=\${q%/*}
+[ ! -d "$h/$q" ] || break
+on_the_way="$h/$q
+$on_the_way"
+done
+done
+if [ -n "$on_the_way" ]; then
+[ -d ${list.slice(0, list.lastIndexOf("/"))} ] || mkdir -p ${list.slice(0, list.lastIndexOf("/"))} || exit 1
+printf %s "$on_the_way" >> ${list} || exit 1
+fi
+[ $# -eq 0 ] || mkdir -p -- "$@" || exit 1
+
+# A v1 cpuset takes no process before it has processors and memory nodes.
+case " $hierarchies " in *' cpuset '*)
+d=cpuset rest=$p
+while :; do
+above=$d d=$d/\${rest%%/*}
+for k in cpuset.cpus cpuset.mems; do
+read -r value < "$d/$k"
+[ -n "$value" ] || { read -r value < "$above/$k" && printf '%s\\n' "$value" > "$d/$k"; } || exit 1
+done
+case $rest in */*) rest=\${rest#*/} ;; *) break ;; esac
+done ;;
+esac
+
+# v2: every group above hands the controllers on, from the top.
+if [ -n "$u" ]; then
+d=$u rest=$p
+while :; do
+have='' on=''
+read -r have < "$d/cgroup.controllers"
+read -r on < "$d/cgroup.subtree_control"
+for c in memory cpu pids cpuset; do
+[ -z "$v1" ] || [ ! -d "$c" ] || continue
+case " $on " in *" $c "*) continue ;; esac
+case " $needed " in *" $c "*) ;; *) [ -n "$v1" ] || [ "$c" = cpuset ] || { echo "+$c" > "$d/cgroup.subtree_control"; } 2>/dev/null; continue ;; esac
+case " $have " in *" $c "*) ;; *)
+echo "/sys/fs/cgroup/$d has no $c controller, so it cannot limit what is below it" >&2
+exit 1 ;;
+esac
+{ echo "+$c" > "$d/cgroup.subtree_control"; } 2>/dev/null && continue
+inside=''
+while read -r n; do inside="$inside $n"; done < "$d/cgroup.procs"
+echo "/sys/fs/cgroup/$d cannot hand on the $c controller\${inside:+ while processes are in it:$inside}. In cgroup v2 a group holds processes or limited groups, not both (cgroups(7), no internal processes): put the processes into a group of their own" >&2
+exit 1
+done
+case $rest in */*) d=$d/\${rest%%/*} rest=\${rest#*/} ;; *) break ;; esac
+done
+fi
+
+# A directory that comes later takes the processes that the group has already.
+[ -z "$from" ] || for d do
+while read -r n; do { echo "$n" > "$d/cgroup.procs"; } 2>/dev/null; done < "$from/cgroup.procs"
+done
+
+group memory
+put_memory() {
+{ printf '%s\\n' "$memory" > "$g/memory.limit_in_bytes"; } 2>/dev/null && return
+read -r used < "$g/memory.usage_in_bytes"
+if [ "$used" -gt "$memory" ]; then
+echo "memoryMax $memory is below what is in use: $used bytes. cgroup v1 refuses that" >&2
+exit 1
+fi
+put memory.limit_in_bytes "$memory" max
+}
+swaps() { { read -r n && read -r n; } < /proc/swaps; }
+if [ -n "$g" ] && [ -e "$g/memory.limit_in_bytes" ]; then
+most=9223372036854775807
+[ "$memory" != max ] || memory=$most
+[ "$memsw" != max ] || memsw=$most
+if [ -e "$g/memory.memsw.limit_in_bytes" ]; then
+read -r now < "$g/memory.memsw.limit_in_bytes"
+# Memory alone never exceeds the sum: raise the sum first, lower it last.
+if [ "$memsw" -ge "$now" ]; then put memory.memsw.limit_in_bytes "$memsw" max && put_memory
+else put_memory && put memory.memsw.limit_in_bytes "$memsw" max; fi
+else put_memory; swap_file=''; fi
+else
+put memory.max "$memory" max
+[ -z "$g" ] || [ ! -e "$g/memory.swap.max" ] || put memory.swap.max "$swap" max
+fi
+if [ "$swap" != max ] && [ ! -e "$g/memory.memsw.limit_in_bytes" ] && [ ! -e "$g/memory.swap.max" ] && swaps; then
+echo 'memorySwapMax: the node has swap, and its kernel keeps no account of it (start it with swapaccount=1)' >&2
+exit 1
+fi
+if [ -n "$swappiness" ]; then
+[ -e "$g/memory.swappiness" ] || { echo 'memorySwappiness: the node has cgroup v2, which has no swappiness for a group; use memorySwapMax: 0' >&2; exit 1; }
+put memory.swappiness "$swappiness" ''
+fi
+
+group cpu
+if [ -n "$v1" ] && [ -d cpu ]; then
+put cpu.shares "$shares" 1024
+[ "$quota" != max ] || quota=-1
+[ "$quota" = -1 ] || put cpu.cfs_period_us ${CPU_PERIOD} ''
+put cpu.cfs_quota_us "$quota" -1
+else
+put cpu.weight "$weight" 100
+put cpu.max "$quota ${CPU_PERIOD}" 'max ${CPU_PERIOD}'
+fi
+
+group pids
+put pids.max "$pids" max
+
+group cpuset
+for k in cpuset.cpus cpuset.mems; do
+value=$cpus
+[ "$k" = cpuset.cpus ] || value=$mems
+if [ -z "$value" ] && [ -n "$v1" ] && [ -e "$g/$k" ]; then read -r value < "\${g%/*}/$k"; fi
+put "$k" "$value" ''
+done
+)`;
+
+/** Removes the group, if nothing is in it, and the groups that were made on the way to it, as far as nothing is in them. */
+function remove(path: string): Command {
+  return raw("remove the control group", removeScript, path);
+}
+
+const removeScript = `(
+p=$1
+set --
+${findHierarchies}
+[ "$u" = . ] || hierarchies="$hierarchies cpuset"
+for h in $hierarchies; do [ ! -d "$h/$p" ] || set -- "$@" "/sys/fs/cgroup/$h/$p"; done
+below=''
+for d do for c in "$d"/*/ "$d"/.[!.]*/; do [ ! -d "$c" ] || below="$below \${c%/}"; done; done
+[ -z "$below" ] || { echo "other groups are below it, which are not removed with it:$below" >&2; exit 1; }
+# What was killed just now may take a moment to leave.
+tries=0
+while [ $# -gt 0 ]; do
+inside=''
+for d do
+while read -r n; do
+name=''
+{ read -r name < "/proc/$n/comm"; } 2>/dev/null
+case "$inside " in *" $n "*) ;; *) inside="$inside $n \${name:+($name)}" ;; esac
+done < "$d/cgroup.procs"
+done 2>/dev/null
+if [ -z "$inside" ]; then
+rmdir -- "$@" 2>/dev/null
+n=$#
+for d do [ ! -d "$d" ] || set -- "$@" "$d"; done
+shift "$n"
+[ $# -gt 0 ] || break
+fi
+tries=$((tries + 1))
+[ "$tries" -lt 25 ] || {
+if [ -n "$inside" ]; then echo "processes are in it still, which are not ended with it:$inside" >&2; else rmdir -- "$@" >&2; fi
+exit 1
+}
+sleep 0.02
+done
+
+[ -e ${list} ] || exit 0
+q=$p
+while [ "$q" != "\${q%/*}" ]; do
+q=\${q%/*}
+set --
+while IFS= read -r d; do case $d in */*) [ "\${d#*/}" != "$q" ] || [ ! -d "$d" ] || set -- "$@" "$d" ;; esac; done < ${list}
+[ $# -gt 0 ] || break
+rmdir -- "$@" 2>/dev/null || break
+done
+left=''
+while IFS= read -r d; do [ ! -d "$d" ] || left="$left$d
+"; done < ${list}
+if [ -n "$left" ]; then printf %s "$left" > ${list}.new && mv -f ${list}.new ${list}; else rm -f ${list}; fi
+)`;
