@@ -93,7 +93,8 @@ export class Operation<I extends NodeInputs, S> {
     let candidates = known === undefined || known === absentText ? [absentText] : [known, absentText];
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       const alternatives = candidates.map((text) => this.#wanted(text));
-      const outcome = await this.#send(planFrame(this.#object, this.#fact, alternatives));
+      const frame = this.#send(planFrame(this.#object, this.#fact, alternatives));
+      const outcome = await this.#watched(frame, this.#spec.slow?.(this.#inputs)?.message);
       if (outcome.kind === "done") return outcome.seen;
       if (outcome.kind === "failed") throw await this.#failure(outcome, alternatives);
       candidates = [outcome.seen.text];
@@ -110,7 +111,7 @@ export class Operation<I extends NodeInputs, S> {
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       const alternatives = candidates.map((text) => this.#unwanted(text));
       const frame = this.#send(planFrame(this.#object, this.#fact, alternatives));
-      const outcome = await this.#watched(frame, this.#spec.slow?.(this.#inputs).removing);
+      const outcome = await this.#watched(frame, this.#spec.slow?.(this.#inputs)?.removing);
       if (outcome.kind === "failed") throw (await this.#failure(outcome, alternatives)).cause;
       if (outcome.kind === "done") {
         const left = this.mine(outcome.seen);

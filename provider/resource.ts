@@ -72,13 +72,18 @@ export interface Spec<I extends NodeInputs, S> {
   /** Several stacks may own it; the last one undoes it. */
   readonly shared?: boolean;
   /** Runs outside the node's lock and outside batches, with this deadline: it takes long, or starts processes. */
-  readonly slow?: (inputs: I) => {
-    readonly deadlineMs: number;
-    /** The status line while it is being removed. */
-    readonly removing?: string;
-  };
+  readonly slow?: (inputs: I) => Slowness | undefined;
   /** Its commands call the node's programs (launcher, keeper). */
   readonly needsPrograms?: boolean;
+}
+
+/** How long an operation may take, and what its status line says meanwhile. */
+export interface Slowness {
+  readonly deadlineMs: number;
+  /** While it is being made or changed. */
+  readonly message?: string;
+  /** While it is being removed. */
+  readonly removing?: string;
 }
 
 /** Whether a resource that was made is also as wanted. */

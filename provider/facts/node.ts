@@ -71,7 +71,7 @@ echo "forward $(cat /proc/sys/net/ipv4/ip_forward)"
 if [ -d /run/systemd/system ]; then echo systemd yes; else echo systemd no; fi
 if read -r cidr 2>/dev/null < ${nodeFolder}/pod-cidr; then echo "cidr $cidr"; fi
 if read -r known 2>/dev/null < ${nodeFolder}/address; then echo "known $known"; fi
-if [ -e /var/lib/barepod/boot.sh ]; then echo boots yes; else echo boots no; fi
+if [ -e /var/lib/barepod/boot.sh ] && [ -d /var/log/pods ] && [ -d /var/log/containers ]; then echo boots yes; else echo boots no; fi
 { iptables -w 5 -S FORWARD; iptables -w 5 -t nat -S POSTROUTING; } 2>/dev/null | sed -n 's/^-A .*--comment barepod-node .*/rule &/p'`,
     parse: parseNode,
   };

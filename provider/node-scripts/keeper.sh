@@ -96,7 +96,7 @@ oom_kills() { # NAME: how many of its processes the kernel has killed for memory
 }
 
 kill_group() { # LEAF: ends all that is in it, forks included
-  [ -e "$1/cgroup.procs" ] || return 0
+  { read -r _ < "$1/cgroup.procs"; } 2>/dev/null || return 0
   if [ -e "$1/cgroup.kill" ]; then echo 1 > "$1/cgroup.kill"; return; fi
   tries=0
   while [ "$tries" -lt 50 ]; do
@@ -184,8 +184,10 @@ supervise() { # NAME: starts, waits, restarts; ends with the container
     [ "$state" = failed ] && reason=StartError
     [ "$code" -eq 137 ] && [ "$(oom_kills "$name")" -gt "$kills" ] && reason=OOMKilled
     put "$dir/$name/last" "$code$tab$reason"
-    # Processes that outlive the first one (no PID namespace of their own) end with it.
+    # Processes that outlive the first one (no PID namespace of their own) end with it. The group goes too: a group that
+    # was killed once may kill who is cloned into it later (kernels from 6.14 on count kills and compare).
     kill_group "$(leaf_of "$name")"
+    remove_group "$(leaf_of "$name")"
     if [ -n "$stop" ] || [ "$policy" = Never ] || { [ "$policy" = OnFailure ] && [ "$code" -eq 0 ]; }; then
       put "$dir/$name/state" "terminated $reason"
       return

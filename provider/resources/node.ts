@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { parseCidr } from "../addresses";
 import { type Command, raw, sh, write } from "../command/command";
+import { makeFolder, removeFolder } from "../command/folders";
 import { type NodeState, nodeFacts, nodeFolder } from "../facts/node";
 import { oneOf, optional, parsed, required, text } from "../fields";
 import { packagesFor } from "../packages";
@@ -38,6 +39,9 @@ export interface NodeResourceInputs extends NodeInputs {
   readonly nonce: string;
 }
 
+/** Where logs lie, as a kubelet lays them out. */
+const logFolders = ["/var/log/pods", "/var/log/containers"];
+
 const defaultPodCIDR = "10.244.0.0/24";
 
 /** @internal */
@@ -60,6 +64,7 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
     ...seen.rules.map((rule) => deleteRule(rule)),
     raw("restore forwarding", restoreForwarding, `${nodeFolder}/forwarding`),
     ...(seen.systemd ? bootUnit.remove() : []),
+    ...logFolders.map(removeFolder),
     sh("rm", "-rf", "--", "/var/lib/barepod/bin", "/var/lib/barepod/boot.sh", "/var/lib/barepod/tmp", nodeFolder),
     raw(
       "remove what is empty",
@@ -182,7 +187,9 @@ function prepare(inputs: NodeResourceInputs, seen: NodeState): Command[] {
     ...(seen.forwarding ? [] : [enableForwarding()]),
     ...seen.rules.filter((rule) => !rules.some(({ shown }) => shown === rule)).map(deleteRule),
     ...rules.filter(({ shown }) => !seen.rules.includes(shown)).map(addRule),
-    ...(seen.boots ? [] : [write("/var/lib/barepod/boot.sh", bootScript, { mode: 0o755 })]),
+    ...(seen.boots
+      ? []
+      : [...logFolders.map(makeFolder), write("/var/lib/barepod/boot.sh", bootScript, { mode: 0o755 })]),
     ...(seen.boots || !seen.systemd ? [] : bootUnit.add()),
   ];
 }
