@@ -9,19 +9,18 @@ export async function ensureDependencies() {
   const installed = readPackages(join(repositoryRoot, "node_modules", ".package-lock.json"));
   const wanted = readPackages(join(repositoryRoot, "package-lock.json"));
   if (installed && wanted && isInstalled(wanted, installed)) return;
-  await step("npm packages", async (progress) => {
+  await step("npm packages", async () => {
     // `npm ci` begins by removing everything, which is right for a fresh or a broken node_modules only.
-    if (!installed && wanted && (await npm(["ci"], progress))) return;
-    await npm(["install", "--no-save"], progress);
+    if (!installed && wanted && (await npm(["ci"]))) return;
+    await npm(["install", "--no-save"]);
   });
 }
 
 /** Runs npm; false where the lock file does not name every package that this platform and registry would want. */
-async function npm(args, onLine) {
+async function npm(args) {
   const windows = process.platform === "win32";
   const { exitCode, output } = await runCaptured(windows ? "npm.cmd" : "npm", [...args, "--no-fund", "--no-audit"], {
     cwd: repositoryRoot,
-    onLine,
     shell: windows,
     mayFail: true,
   });

@@ -10,7 +10,7 @@ export async function step(title, work) {
     if (isTTY) show(`… ${title} (${seconds()} s) ${detail}`);
     else if (seconds() - spoken >= 30) {
       spoken = seconds();
-      show(`… ${title} (${spoken} s) ${detail}`);
+      show(`… ${title} (${spoken} s) ${detail}`.trimEnd());
     }
   }, 1000);
   show(`… ${title}`);
