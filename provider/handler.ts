@@ -23,7 +23,12 @@ interface Bookkeeping {
   readonly seen: string;
   /** Inputs that the last refresh found otherwise; they may be ones that were not given. */
   readonly drifted?: readonly string[];
+  /** The last operation failed half-way: the next one has to go to the node, whatever has changed. */
+  readonly unfinished?: true;
 }
+
+/** Inputs that say nothing about the object itself. */
+const aboutReaching = ["connection", "urn", "secrets"];
 
 type State<I> = I & { readonly _barepod: Bookkeeping };
 
@@ -80,9 +85,7 @@ class Runner<I extends NodeInputs, S> {
   diff(olds: State<I>, news: I): dynamic.DiffResult {
     const replaces = replacements(this.#spec, olds, news);
     if (replaces.length > 0) return { replaces, deleteBeforeReplace: true };
-    const keys = new Set([...Object.keys(news), ...(olds._barepod?.given ?? []), ...(olds._barepod?.drifted ?? [])]);
-    keys.delete("__provider");
-    const changed = [...keys].filter((key) => !equal(olds[key as keyof I], news[key as keyof I]));
+    const changed = changedInputs(olds, news);
     // The URN is for progress only: a resource that is merely renamed has not changed.
     return changed.length > 0 && changed.every((key) => key === "urn") ? { changes: false } : {};
   }
@@ -93,13 +96,20 @@ class Runner<I extends NodeInputs, S> {
   }
 
   async update(olds: State<I>, news: I): Promise<dynamic.UpdateResult<Record<string, unknown>>> {
-    return { outs: await this.#converge(news, this.#bookkeeping(olds).seen) };
+    const bookkeeping = this.#bookkeeping(olds);
+    const changed = changedInputs(olds, news);
+    const onlyReaching = changed.length > 0 && changed.every((key) => aboutReaching.includes(key));
+    if (onlyReaching && bookkeeping.unfinished === undefined && this.#spec.provesConnection !== true) {
+      const moved = Object.fromEntries(aboutReaching.map((key) => [key, news[key as keyof I]]));
+      return { outs: plain({ ...olds, ...moved, _barepod: { ...bookkeeping, given: givenInputs(news) } }) };
+    }
+    return { outs: await this.#converge(news, bookkeeping.seen) };
   }
 
   async read(id: string, state: State<I>): Promise<dynamic.ReadResult<Record<string, unknown>>> {
     const bookkeeping = this.#bookkeeping(state);
     const operation = new Operation(this.#spec, state);
-    return operation.masked(async () => {
+    return operation.masked("read", async () => {
       let seen: Observation;
       try {
         seen = await operation.observe();
@@ -113,7 +123,11 @@ class Runner<I extends NodeInputs, S> {
       const inputs = { ...state, ...drift } as I;
       const drifted = Object.keys(drift);
       const keys = [...new Set([...bookkeeping.given, ...drifted])];
-      const props = this.#outputs(inputs, fact, seen, bookkeeping.given, drifted);
+      const props = this.#outputs(inputs, fact, seen, {
+        given: bookkeeping.given,
+        ...(drifted.length === 0 ? {} : { drifted }),
+        ...(bookkeeping.unfinished === undefined ? {} : { unfinished: true }),
+      });
       return { id, props, inputs: plain(Object.fromEntries(keys.map((key) => [key, inputs[key as keyof I]]))) };
     });
   }
@@ -121,7 +135,7 @@ class Runner<I extends NodeInputs, S> {
   async delete(state: State<I>): Promise<void> {
     const bookkeeping = this.#bookkeeping(state);
     const operation = new Operation(this.#spec, state);
-    await operation.masked(async () => {
+    await operation.masked("delete", async () => {
       try {
         await operation.remove(bookkeeping.seen);
       } catch (error) {
@@ -133,8 +147,8 @@ class Runner<I extends NodeInputs, S> {
 
   async #converge(inputs: I, known: string | undefined): Promise<Record<string, unknown>> {
     const operation = new Operation(this.#spec, inputs);
-    const given = Object.keys(inputs).filter((key) => key !== "__provider" && inputs[key as keyof I] !== undefined);
-    return operation.masked(async () => {
+    const given = givenInputs(inputs);
+    return operation.masked(known === undefined ? "create" : "update", async () => {
       let seen: Observation | undefined;
       try {
         seen = await operation.apply(known);
@@ -142,7 +156,7 @@ class Runner<I extends NodeInputs, S> {
         const fact = operation.mine(seen);
         if (fact !== undefined)
           for (const warning of this.#spec.warnings?.(inputs, fact) ?? []) operation.progress.warn(warning);
-        return this.#outputs(inputs, fact, seen, given);
+        return this.#outputs(inputs, fact, seen, { given });
       } catch (error) {
         const left = error instanceof Unfinished ? error.seen : undefined;
         const fact = left === undefined ? undefined : operation.mine(left);
@@ -152,7 +166,7 @@ class Runner<I extends NodeInputs, S> {
         throw Object.assign(new Error(message), {
           id: this.#id(inputs),
           properties: {
-            ...this.#outputs(inputs, fact, left, given),
+            ...this.#outputs(inputs, fact, left, { given, unfinished: true }),
             __provider: (inputs as Record<string, unknown>)["__provider"],
           },
           reasons: [message],
@@ -165,16 +179,10 @@ class Runner<I extends NodeInputs, S> {
     inputs: I,
     fact: S | undefined,
     seen: Observation,
-    given: readonly string[],
-    drifted: readonly string[] = [],
+    more: Pick<Bookkeeping, "given" | "drifted" | "unfinished">,
   ): Record<string, unknown> {
     const computed = fact === undefined ? {} : (this.#spec.outputs?.(inputs, fact) ?? {});
-    const bookkeeping: Bookkeeping = {
-      version: stateVersion,
-      given,
-      seen: seen.text,
-      ...(drifted.length === 0 ? {} : { drifted }),
-    };
+    const bookkeeping: Bookkeeping = { version: stateVersion, seen: seen.text, ...more };
     return plain({ ...inputs, ...computed, _barepod: bookkeeping });
   }
 
@@ -191,6 +199,17 @@ class Runner<I extends NodeInputs, S> {
       );
     return found;
   }
+}
+
+/** The names of the inputs that differ from what state holds. */
+function changedInputs<I extends NodeInputs>(olds: State<I>, news: I): string[] {
+  const keys = new Set([...Object.keys(news), ...(olds._barepod?.given ?? []), ...(olds._barepod?.drifted ?? [])]);
+  keys.delete("__provider");
+  return [...keys].filter((key) => !equal(olds[key as keyof I], news[key as keyof I]));
+}
+
+function givenInputs<I extends NodeInputs>(inputs: I): string[] {
+  return Object.keys(inputs).filter((key) => key !== "__provider" && inputs[key as keyof I] !== undefined);
 }
 
 function forgets(error: unknown): boolean {

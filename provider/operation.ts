@@ -17,6 +17,7 @@ import {
   readObservation,
   type Settlement,
 } from "./frame";
+import { recordFrames } from "./frame-log";
 import { digest } from "./naming";
 import { ensurePrograms } from "./node-programs";
 import { type Progress, progressFor } from "./progress";
@@ -44,6 +45,7 @@ export class Operation<I extends NodeInputs, S> {
   readonly #fact: Fact<S>;
   readonly #object: string;
   readonly #me: string;
+  #frames = 0;
   readonly mask: (text: string) => string;
   readonly progress: Progress;
 
@@ -62,7 +64,7 @@ export class Operation<I extends NodeInputs, S> {
   }
 
   /** Runs the operation; an error that leaves it shows no secret and no stack. */
-  async masked<T>(operation: () => Promise<T>): Promise<T> {
+  async masked<T>(name: "create" | "update" | "read" | "delete", operation: () => Promise<T>): Promise<T> {
     try {
       return await operation();
     } catch (error) {
@@ -73,6 +75,8 @@ export class Operation<I extends NodeInputs, S> {
         if (isExpected(error)) error.stack = "";
       }
       throw error;
+    } finally {
+      recordFrames({ type: this.#spec.type, operation: name, object: this.#title(), frames: this.#frames });
     }
   }
 
@@ -219,6 +223,7 @@ export class Operation<I extends NodeInputs, S> {
     const session = await this.#session();
     if (this.#spec.needsPrograms === true && options.programs !== false) await ensurePrograms(session);
     const slow = this.#spec.slow?.(this.#inputs);
+    this.#frames += 1;
     const reply = await session.run({
       script,
       lock: options.lock ?? slow === undefined,

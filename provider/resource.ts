@@ -71,6 +71,8 @@ export interface Spec<I extends NodeInputs, S> {
   };
   /** Several stacks may own it; the last one undoes it. */
   readonly shared?: boolean;
+  /** Goes to the node even when nothing but the way there has changed: a wrong one shows at once. */
+  readonly provesConnection?: boolean;
   /** Runs outside the node's lock and outside batches, with this deadline: it takes long, or starts processes. */
   readonly slow?: (inputs: I) => Slowness | undefined;
   /** Its commands call the node's programs (launcher, keeper). */

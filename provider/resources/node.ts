@@ -49,6 +49,7 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
   type: "Node",
   identity: [],
   shared: true,
+  provesConnection: true,
   fields: {
     podCIDR: optional(parsed(parseCidr)),
     packages: optional(oneOf("check", "install")),

@@ -1,0 +1,82 @@
+import { beforeEach, expect, it, vi } from "vitest";
+import { sh } from "../provider/command/command";
+import { optional, path, required, text } from "../provider/fields";
+import { absentText } from "../provider/frame";
+import { handler } from "../provider/handler";
+import { digest } from "../provider/naming";
+import { defineSpec, type NodeInputs } from "../provider/resource";
+
+/** What the node was sent, and what it answers. */
+const node = vi.hoisted(() => ({ sent: [] as string[], answer: "" }));
+vi.mock("../provider/ssh/pool", () => ({
+  rememberConnection: () => undefined,
+  openSession: async () => ({
+    description: "edge (192.0.2.10)",
+    run: async ({ script }: { script: string }) => {
+      node.sent.push(script);
+      return { exitCode: 0, stdout: Buffer.from(node.answer), stderr: Buffer.alloc(0), durationMs: 1 };
+    },
+  }),
+}));
+
+interface ThingInputs extends NodeInputs {
+  readonly path: string;
+  readonly size?: string;
+}
+
+const thing = handler(
+  defineSpec<ThingInputs, { size: string }>({
+    type: "Thing",
+    identity: ["path"],
+    fields: { path: required(path()), size: optional(text({ max: 9 })) },
+    observe: () => ({ script: "look", parse: (size) => ({ size }) }),
+    plan: ({ path: at }, seen) => (seen === undefined ? [sh("make", at)] : []),
+    undo: ({ path: at }) => [sh("remove", at)],
+    drift: (inputs, seen) => (inputs.size === seen.size ? {} : { size: seen.size }),
+  }),
+);
+
+const inputs = {
+  path: "/srv/thing",
+  size: "7",
+  node: "edge",
+  connection: "root@192.0.2.10",
+  owner: "1234/urn:pulumi:a",
+  urn: "urn:pulumi:a",
+  __provider: "text",
+};
+const rotated = { ...inputs, connection: "root@192.0.2.11" };
+const seen = `owner ${digest(inputs.owner)} boot - ${inputs.owner}\n7`;
+const given = ["path", "size", "node", "connection", "owner", "urn"];
+const state = (more = {}) => ({ ...inputs, answered: 1, _barepod: { version: 1, given, seen, ...more } });
+
+beforeEach(() => {
+  node.sent = [];
+  node.answer = `done boot\n${seen}`;
+});
+
+it("sends nothing when only the way to the node has changed, and keeps what was known", async () => {
+  const update = await thing.update?.("edge:/srv/thing", state(), rotated);
+  expect(node.sent).toEqual([]);
+  expect(update?.outs).toEqual({ ...state(), connection: rotated.connection });
+});
+
+it("goes to the node when something else has changed with the connection", async () => {
+  await thing.update?.("edge:/srv/thing", state(), { ...rotated, size: "8" });
+  expect(node.sent).toHaveLength(1);
+});
+
+it("goes to the node when the last operation failed half-way, though only the connection has changed", async () => {
+  await thing.update?.("edge:/srv/thing", state({ unfinished: true }), rotated);
+  expect(node.sent).toHaveLength(1);
+});
+
+it("goes to the node when a refresh found a difference that is still wanted otherwise", async () => {
+  await thing.update?.("edge:/srv/thing", { ...state({ drifted: ["size"] }), size: "6" }, rotated);
+  expect(node.sent).toHaveLength(1);
+});
+
+it("goes to the node when nothing has changed at all: the engine knows of an error", async () => {
+  await thing.update?.("edge:/srv/thing", { ...state(), _barepod: { version: 1, given, seen: absentText } }, inputs);
+  expect(node.sent).toHaveLength(1);
+});
