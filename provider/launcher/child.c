@@ -34,7 +34,8 @@ static void set_oom_score_adj(const struct config *config) {
   text_format(&value, "%d", config->oom_score_adj);
   long fd = sys(openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
   long result = fd < 0 ? fd : sys(write, fd, value.data, value.length);
-  if (result == -EACCES) fail(EXIT_SETUP, "oom_score_adj", "%d: %e: lowering it needs CAP_SYS_RESOURCE", config->oom_score_adj, (int)result);
+  if (result == -EACCES)
+    fail(EXIT_SETUP, "oom_score_adj", "%d: %e: lowering it needs CAP_SYS_RESOURCE", config->oom_score_adj, (int)result);
   if (result < 0) fail(EXIT_SETUP, "oom_score_adj", "%d: %e", config->oom_score_adj, (int)result);
   sys(close, fd);
 }
@@ -55,7 +56,8 @@ static void join_namespaces(const struct config *config) {
   }
   for (usize i = 0; i < count; i++) {
     long result = sys(setns, fds[i], joins[i]->number[0]);
-    if (result < 0) fail(EXIT_SETUP, "namespace", "join %s %s: %e", joins[i]->field[0], joins[i]->field[1], (int)result);
+    if (result < 0)
+      fail(EXIT_SETUP, "namespace", "join %s %s: %e", joins[i]->field[0], joins[i]->field[1], (int)result);
     sys(close, fds[i]);
   }
 }
@@ -161,7 +163,8 @@ __attribute__((noreturn)) static void execute(const struct config *config) {
       memcpy(candidate + at, name, length + 1);
       long result = sys(execve, candidate, config->arguments, config->environment);
       if (result == -EACCES) denied = result;
-      else if (result != -ENOENT && result != -ENOTDIR) fail(EXIT_NOT_EXECUTABLE, "exec", "exec: %q: %e", candidate, (int)result);
+      else if (result != -ENOENT && result != -ENOTDIR)
+        fail(EXIT_NOT_EXECUTABLE, "exec", "exec: %q: %e", candidate, (int)result);
     }
     if (!path[part]) break;
     path += part + 1;
@@ -189,7 +192,7 @@ void child_run(const struct child *child) {
     connect(child->standard_error, 2);
   }
   close_descriptors();
-  /* The node's root user may have keys in its session: the container starts with an empty keyring where there is one. */
+  /* Root's session on the node may hold keys: where kernel keyrings exist, the container starts with an empty one. */
   if (config->root) sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
   sys(umask, config->umask);
   become(config);

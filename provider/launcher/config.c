@@ -115,7 +115,7 @@ static bool is_absolute(const char *path) {
   return path[0] == '/' && text_length(path) < PATH_BYTES;
 }
 
-/** A place inside the root: absolute, not the root itself, and without a `..`, which never means what its author hoped. */
+/** A place inside the root: absolute, not the root itself, and without a `..`, which means nothing good here. */
 static bool is_target(const char *path) {
   bool named = false;
   if (!is_absolute(path)) return false;
@@ -127,7 +127,7 @@ static bool is_target(const char *path) {
     /* The last component becomes a name to make something under. */
     if (length) named = !(length == 1 && path[0] == '.');
     path += length;
-    if (*path == '/' && !path[1] ) return false;
+    if (*path == '/' && !path[1]) return false;
   }
   return named;
 }

@@ -19,7 +19,10 @@ struct directive {
   u32 line;
   /** The fields after the name, unescaped. */
   char *field[5];
-  /** What `field` says as numbers: JOIN its CLONE_NEW* flag; DEVICE type, major, minor, mode; RLIMIT number, soft, hard. */
+  /**
+   * What `field` says as numbers. JOIN: its CLONE_NEW* flag. DEVICE: type, major, minor, mode. RLIMIT: its number, soft
+   * and hard limit. MOUNT: for a shared bind, the descriptor of its source.
+   */
   u64 number[4];
 };
 

@@ -23,7 +23,8 @@ void read_seccomp(const struct config *config, struct seccomp *out) {
   }
   sys(close, fd);
   if (!length || length % 8 || length / 8 > SECCOMP_MOST)
-    fail(EXIT_SETUP, "seccomp", "%s must hold between 1 and %u instructions of 8 bytes", config->seccomp, (u64)SECCOMP_MOST);
+    fail(EXIT_SETUP, "seccomp", "%s must hold between 1 and %u instructions of 8 bytes", config->seccomp,
+         (u64)SECCOMP_MOST);
   out->count = (u16)(length / 8);
   out->instructions = instructions;
 }
@@ -45,7 +46,8 @@ static void limits(const struct config *config) {
       fail(EXIT_SETUP, "rlimit", "%s %s %s: %e: raising a hard limit needs CAP_SYS_RESOURCE", directive->field[0],
            directive->field[1], directive->field[2], (int)result);
     if (result < 0)
-      fail(EXIT_SETUP, "rlimit", "%s %s %s: %e", directive->field[0], directive->field[1], directive->field[2], (int)result);
+      fail(EXIT_SETUP, "rlimit", "%s %s %s: %e", directive->field[0], directive->field[1], directive->field[2],
+           (int)result);
   }
 }
 
@@ -72,7 +74,8 @@ static void drop_bounding(u64 keep) {
     long result = sys(prctl, PR_CAPBSET_DROP, number, 0, 0, 0);
     /* Beyond the kernel's last capability. */
     if (result == -EINVAL) break;
-    if (result < 0) fail(EXIT_SETUP, "caps", "cannot drop capability %u from the bounding set: %e", (u64)number, (int)result);
+    if (result < 0)
+      fail(EXIT_SETUP, "caps", "cannot drop capability %u from the bounding set: %e", (u64)number, (int)result);
   }
 }
 
@@ -113,7 +116,8 @@ void become(const struct config *config) {
       if (!(ambient >> number & 1)) continue;
       long result = sys(prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0);
       if (result < 0)
-        fail(EXIT_SETUP, "caps", "cannot raise ambient capability %u, which must be effective and inheritable: %e", (u64)number, (int)result);
+        fail(EXIT_SETUP, "caps", "cannot raise ambient capability %u, which must be effective and inheritable: %e",
+             (u64)number, (int)result);
     }
   }
   if (config->no_new_privs) {

@@ -36,6 +36,7 @@ static int make_directories(int root, const char *path, const char *stage) {
   if (fd != -ENOENT) fail(EXIT_SETUP, stage, "%s: %e", path, fd);
   char part[PATH_BYTES];
   int parent = in_root(root, "/", O_PATH | O_DIRECTORY);
+  if (parent < 0) fail(EXIT_SETUP, stage, "the root: %e", parent);
   for (usize at = 0, begin; path[at];) {
     while (path[at] == '/') part[at] = path[at], at++;
     begin = at;
@@ -94,7 +95,8 @@ static void information(int fd, struct statx *out, const char *stage, const char
 
 /** A detached copy of the mount tree at a descriptor. */
 static int clone_tree(int fd, bool recursive, const char *stage, const char *path) {
-  long tree = sys(open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0));
+  long flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+  long tree = sys(open_tree, fd, "", flags);
   if (tree < 0) fail(EXIT_SETUP, stage, "cannot bind %s: %e", path, (int)tree);
   return (int)tree;
 }
@@ -114,7 +116,10 @@ static long set_attributes(int tree, unsigned long flags, bool recursive) {
   return sys(mount_setattr, tree, "", AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &attr, sizeof attr);
 }
 
-/** What set_attributes does, for one attached mount on an older kernel: a remount must repeat the flags already there. */
+/**
+ * What set_attributes does, on a kernel without it and for one attached mount only: mounts below a recursive read-only
+ * one stay as they were. A remount must repeat the flags that are already there.
+ */
 static void remount(int tree, unsigned long flags, const char *stage, const char *target) {
   struct statfs old;
   DESCRIPTOR_PATH(place, tree);
@@ -135,7 +140,8 @@ static void set_propagation(int fd, unsigned long propagation, const char *targe
 }
 
 /** Attaches a detached tree, with flags in force before anybody can see it (or right after, before Linux 5.12). */
-static void attach(int tree, int target_fd, unsigned long flags, bool recursive, const char *stage, const char *target) {
+static void attach(int tree, int target_fd, unsigned long flags, bool recursive, const char *stage,
+                   const char *target) {
   long set = 0;
   if (flags) {
     set = set_attributes(tree, flags, recursive);
@@ -233,7 +239,8 @@ static void mask(int root, const char *target, int *null, bool *own) {
   information(place, &found, "mask", target);
   if ((found.mode & S_IFMT) == S_IFDIR) {
     DESCRIPTOR_PATH(path, place);
-    long result = sys(mount, "tmpfs", path.data, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=755");
+    unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    long result = sys(mount, "tmpfs", path.data, "tmpfs", flags, "size=4k,mode=755");
     if (result < 0) fail(EXIT_SETUP, "mask", "cannot cover %s: %e", target, (int)result);
   } else {
     if (*null < 0) *null = null_device(root, own);
@@ -256,7 +263,8 @@ static bool is_device(int parent, const char *name, const struct directive *dire
 static void bind_device(int parent, const char *name, const struct directive *directive, bool may_mount) {
   const char *target = directive->field[0];
   if (!may_mount) fail(EXIT_SETUP, "device", "cannot make %s: %e", target, -EPERM);
-  if (!is_device(AT_FDCWD, target, directive)) fail(EXIT_SETUP, "device", "cannot make %s, and the node's %s is another device", target, target);
+  if (!is_device(AT_FDCWD, target, directive))
+    fail(EXIT_SETUP, "device", "cannot make %s, and the node's %s is not that device", target, target);
   int place = resolve(parent, name, O_WRONLY | O_CREAT | O_EXCL, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
   if (place >= 0) sys(close, place);
   place = resolve(parent, name, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
@@ -278,7 +286,8 @@ static void make_device(int root, const struct directive *directive, bool may_mo
   if (result == -EPERM) {
     bind_device(parent, name, directive, may_mount);
   } else if (result == -EEXIST) {
-    if (!is_device(parent, name, directive)) fail(EXIT_SETUP, "device", "%s exists and is something else", directive->field[0]);
+    if (!is_device(parent, name, directive))
+      fail(EXIT_SETUP, "device", "%s exists and is something else", directive->field[0]);
   } else if (result < 0) {
     fail(EXIT_SETUP, "device", "cannot make %s: %e", directive->field[0], (int)result);
   }

@@ -60,6 +60,12 @@ void fail(int code, const char *stage, const char *format, ...) {
   TEXT(record, 1400);
   __builtin_va_start(arguments, format);
   text_format_list(&message, format, arguments);
+  __builtin_va_end(arguments);
+  /* The status file's fields are separated by tabs, and it is one line. */
+  for (usize i = 0; i < message.length; i++) {
+    u8 byte = (u8)message.data[i];
+    if (byte < 0x20 || byte == 0x7f) message.data[i] = '?';
+  }
   if (report_fd >= 0) {
     /* At most a pipe's atomic size, so that the parent sees a whole record or none. */
     record.data[record.length++] = (char)code;

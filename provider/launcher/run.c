@@ -51,7 +51,8 @@ static void load(const char *path) {
   memory.parsed_length = config_memory(lines);
   memory.parsed = map(memory.parsed_length);
   TEXT(error, 768);
-  if (!config_parse(&config, memory.bytes, length, memory.parsed, &error)) fail(EXIT_SETUP, "config", "%s: %s", path, error.data);
+  if (!config_parse(&config, memory.bytes, length, memory.parsed, &error))
+    fail(EXIT_SETUP, "config", "%s: %s", path, error.data);
 }
 
 static void join_pid_namespace(void) {
@@ -178,7 +179,8 @@ __attribute__((noreturn)) static void report_failure(const char *record, usize l
     const char *stage = record + 1;
     fail((u8)record[0], stage, "%s", stage + text_length(stage) + 1);
   }
-  if (status & 0x7f) fail(EXIT_SETUP, "start", "signal %u ended the process before it ran its program", (u64)(status & 0x7f));
+  if (status & 0x7f)
+    fail(EXIT_SETUP, "start", "signal %u ended the process before it ran its program", (u64)(status & 0x7f));
   fail(EXIT_SETUP, "start", "the process ended before it ran its program");
 }
 
@@ -252,7 +254,8 @@ void run(const char *path) {
   int report[2], out[2] = {-1, -1}, err[2] = {-1, -1};
   struct child child = {&config, -1, -1, -1};
   static const struct sigaction usual, ignored = {.handler = SIG_IGN};
-  u64 handled = SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGQUIT);
+  u64 handled =
+      SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGQUIT);
 
   output.flush = flush;
   streams[0].name = "stdout";

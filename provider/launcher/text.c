@@ -10,10 +10,7 @@ static void put(struct text *text, char byte) {
 }
 
 static void put_string(struct text *text, const char *string) {
-  for (; *string; string++) {
-    u8 byte = (u8)*string;
-    put(text, byte < 0x20 || byte == 0x7f ? '?' : (char)byte);
-  }
+  for (; *string; string++) put(text, *string);
 }
 
 static void put_number(struct text *text, u64 number, u32 base) {

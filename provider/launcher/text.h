@@ -20,7 +20,7 @@ struct text {
 
 /**
  * Appends. `%s` string, `%q` string in double quotes, `%u` u64, `%d` int, `%o` u64 in octal, `%e` the meaning of an
- * errno. Control characters of strings become `?`: messages end up in a file whose fields are separated by tabs.
+ * errno.
  */
 void text_format(struct text *text, const char *format, ...);
 void text_format_list(struct text *text, const char *format, __builtin_va_list arguments);

@@ -24,6 +24,27 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
   });
   afterEach(() => box.close());
 
+  /** A seccomp filter that answers some system calls with an error and lets all else pass. */
+  function deny(...rules: { errno: number; calls: number[] }[]): string {
+    const calls = rules.flatMap((rule) => rule.calls.map((call) => [call, rule.errno] as const));
+    // Load the number; per call: if it is this one, return the error, else skip over that.
+    const instructions: (readonly [code: number, yes: number, no: number, value: number])[] = [
+      [0x20, 0, 0, 0],
+      ...calls.flatMap(([call, errno]) => [[0x15, 0, 1, call] as const, [0x06, 0, 0, 0x00050000 | errno] as const]),
+      [0x06, 0, 0, 0x7fff0000],
+    ];
+    const bytes = Buffer.alloc(instructions.length * 8);
+    instructions.forEach(([code, yes, no, value], index) => {
+      bytes.writeUInt16LE(code, index * 8);
+      bytes.writeUInt8(yes, index * 8 + 2);
+      bytes.writeUInt8(no, index * 8 + 3);
+      bytes.writeUInt32LE(value, index * 8 + 4);
+    });
+    const file = join(box.folder, "filter");
+    writeFileSync(file, bytes);
+    return file;
+  }
+
   const field = (status: string, name: string) => new RegExp(`^${name}:\\s*(.*)$`, "m").exec(status)?.[1];
 
   describe("each directive, seen from inside", () => {
@@ -309,27 +330,7 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
       expect(last).toBeGreaterThan(30);
     });
 
-    /** Loads the number; mkdir and mkdirat give EACCES, all else passes. */
-    function filter(): string {
-      const [mkdir, mkdirat] = process.arch === "arm64" ? [0xffff, 34] : [83, 258];
-      const instructions: [number, number, number, number][] = [
-        [0x20, 0, 0, 0],
-        [0x15, 1, 0, mkdir],
-        [0x15, 0, 1, mkdirat],
-        [0x06, 0, 0, 0x00050000 | 13],
-        [0x06, 0, 0, 0x7fff0000],
-      ];
-      const bytes = Buffer.alloc(instructions.length * 8);
-      instructions.forEach(([code, yes, no, value], index) => {
-        bytes.writeUInt16LE(code, index * 8);
-        bytes.writeUInt8(yes, index * 8 + 2);
-        bytes.writeUInt8(no, index * 8 + 3);
-        bytes.writeUInt32LE(value, index * 8 + 4);
-      });
-      const file = join(box.folder, "filter");
-      writeFileSync(file, bytes);
-      return file;
-    }
+    const filter = () => deny({ errno: 13, calls: process.arch === "arm64" ? [34] : [83, 258] });
     it.each([
       { name: "with no_new_privs", extra: [["nnp"]] as Directive[] },
       {
@@ -487,6 +488,72 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
       expect(readlinkSync(`/proc/${held.launcherPid}/exe`)).toContain("memfd:launcher");
       process.kill(held.pid, "SIGKILL");
       expect(await held.ended).toBe(137);
+    });
+  });
+
+  describe("kernels that lack a call, played by a seccomp filter around the launcher", () => {
+    const MOUNT_SETATTR = 442;
+    const CLOSE_RANGE = 436;
+    const OPENAT2 = 437;
+    const MKNODAT = process.arch === "arm64" ? 33 : 259;
+    /** The prefix that runs a command under the filter: the launcher itself, in the node's own root. */
+    function under(filter: string, directives: readonly Directive[], script: string) {
+      const inner = box.write([...directives, ["stdio", "inherit"], ["arg", "sh"], ["arg", "-c"], ["arg", script]]);
+      return box.run([
+        ["seccomp", filter],
+        ["stdio", "inherit"],
+        ["status", join(box.folder, "outer")],
+        ["arg", launcher],
+        ["arg", "run"],
+        ["arg", inner],
+      ]);
+    }
+
+    it("remounts where mount_setattr is missing, and closes one by one where close_range is", () => {
+      const volume = join(box.folder, "volume");
+      mkdirSync(volume);
+      const result = under(
+        deny({ errno: 38, calls: [MOUNT_SETATTR, CLOSE_RANGE] }),
+        [
+          ...box.isolated,
+          ["readonly"],
+          ["mount", volume, "/v", "bind", "ro,nosuid,noexec", "-"],
+          ["ropath", "/proc/sys"],
+          ["mask", "/proc/version"],
+        ],
+        "ls /proc/$$/fd; for d in / /v /proc/sys; do grep \" $d \" /proc/mounts | grep -o ' [a-z]*,[a-z,]*' | head -n 1; done; wc -c < /proc/version",
+      );
+      expect(result.said).toBe("");
+      const [, , , root, bind, ropath, masked] = result.inherited.split("\n");
+      expect(result.inherited).toMatch(/^0\n1\n2\n/);
+      expect(root).toMatch(/^ ro,/);
+      expect(bind).toMatch(/^ ro,nosuid,noexec,/);
+      expect(ropath).toMatch(/^ ro,nosuid,nodev,noexec,/);
+      expect(masked).toBe("0");
+    });
+
+    it("binds the node's device where mknod is forbidden", () => {
+      const directives: Directive[] = [...box.isolated, ["mount", "x", "/dev", "tmpfs", "nosuid", "-"]];
+      const made = under(
+        deny({ errno: 1, calls: [MKNODAT] }),
+        [...directives, ["device", "/dev/zero", "c", 1, 5, "666"]],
+        "stat -c '%F %t:%T' /dev/zero; head -c 3 /dev/zero | wc -c",
+      );
+      expect(made).toMatchObject({ code: 0, inherited: "character special file 1:5\n3\n" });
+      const other = under(
+        deny({ errno: 1, calls: [MKNODAT] }),
+        [...directives, ["device", "/dev/zero", "c", 1, 3, "666"]],
+        "true",
+      );
+      expect(other.said).toContain("cannot make /dev/zero, and the node's /dev/zero is not that device");
+    });
+
+    it("says which kernel it needs where openat2 is missing", () => {
+      const result = under(deny({ errno: 38, calls: [OPENAT2] }), box.isolated, "true");
+      expect(result).toMatchObject({
+        code: 125,
+        said: "launcher: root: this kernel has no openat2: Linux 5.6 or later is needed\n",
+      });
     });
   });
 

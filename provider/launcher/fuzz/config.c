@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   void *memory = calloc(1, config_memory(lines));
   bool fine = config_parse(config, bytes, size, memory, &error);
   /* A refusal always says why; an accepted text always says what to run. */
-  if (fine ? !config->argument_count || config->arguments[config->argument_count] || error.length : !error.length) abort();
+  if (fine != !error.length) abort();
+  if (fine && (!config->argument_count || config->arguments[config->argument_count])) abort();
   if (fine) {
     usize sum = 0;
     for (usize i = 0; i < config->argument_count; i++) sum += text_length(config->arguments[i]);

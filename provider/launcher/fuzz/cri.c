@@ -50,7 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bool last = true;
   for (size_t at = 0; at < log_length;) {
     const uint8_t *line = log_bytes + at, *text = line + CRI_PREFIX, *end;
-    if (at + CRI_PREFIX > log_length || memcmp(line, TIME, TIME_LENGTH) || memcmp(line + TIME_LENGTH, " stdout ", 8)) abort();
+    if (at + CRI_PREFIX > log_length) abort();
+    if (memcmp(line, TIME, TIME_LENGTH) || memcmp(line + TIME_LENGTH, " stdout ", 8)) abort();
     if ((text[-2] != 'P' && text[-2] != 'F') || text[-1] != ' ') abort();
     /* A piece holds no newline of its own. */
     end = memchr(text, '\n', log_length - at - CRI_PREFIX);
