@@ -1,9 +1,12 @@
 /** The channels of one connection. An untouched sshd allows ten at once (`MaxSessions`); a careful one fewer. */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Client, ClientChannel } from "ssh2";
 
 /** Two fewer than sshd's default: one for the end of a process group, one to spare. */
 const LIMIT = 8;
 const ANSWER_TIMEOUT_MS = 20_000;
+const MAX_REFUSALS = 5;
+const REFUSED_DELAY_MS = 50;
 
 /** Opens channels as far as the server allows, and lets the rest wait. */
 export class Channels {
@@ -25,8 +28,9 @@ export class Channels {
    * Starts a command on a channel of its own.
    *
    * @param urgent - beyond the limit: for ending what hangs.
+   * @param attempt - how often the server has been asked.
    */
-  async exec(command: string, urgent = false): Promise<ClientChannel> {
+  async exec(command: string, urgent = false, attempt = 1): Promise<ClientChannel> {
     while (!urgent && this.#open >= this.#limit) await this.#turn();
     this.#open++;
     const timer = setTimeout(this.onSilence, ANSWER_TIMEOUT_MS);
@@ -36,11 +40,13 @@ export class Channels {
       return channel;
     } catch (error) {
       this.#release();
-      // The server's own limit is lower than ours: live with what is open.
-      const refused = typeof (error as { reason?: unknown }).reason === "number";
-      if (!refused || this.#open === 0) throw error;
-      this.#limit = this.#open;
-      return this.exec(command, urgent);
+      if (typeof (error as { reason?: unknown }).reason !== "number") throw error;
+      // The server's own limit is lower than ours: live with what is open. It counts a session that has just ended for a
+      // moment longer than we do.
+      if (this.#open === 0 && attempt >= MAX_REFUSALS) throw error;
+      this.#limit = Math.max(1, this.#open);
+      if (this.#open === 0) await sleep(REFUSED_DELAY_MS * attempt);
+      return this.exec(command, urgent, attempt + 1);
     } finally {
       clearTimeout(timer);
     }

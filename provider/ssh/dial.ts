@@ -4,8 +4,8 @@ import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Client, type ServerHostKeyAlgorithm } from "ssh2";
 import { ConnectionError, InputError } from "../errors";
-import { readCredentials, tryEach } from "./credentials";
-import { hostKeyAlgorithms, keyTypeOf, knownHostKeys, refuseHostKey } from "./host-key";
+import { type Credentials, readCredentials, tryEach } from "./credentials";
+import { type HostKeys, hostKeyAlgorithms, keyTypeOf, knownHostKeys, refuseHostKey } from "./host-key";
 import type { Target } from "./target";
 
 /** A connection that is logged in. */
@@ -19,6 +19,9 @@ export interface Dialed {
 
 /** A failure that another attempt may not have. */
 class DialError extends Error {}
+
+/** The reason code of RFC 4254, 5.1. */
+const ADMINISTRATIVELY_PROHIBITED = 1;
 
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 5000;
@@ -60,12 +63,14 @@ async function dialOnce(target: Target): Promise<Dialed> {
     socket?.destroy();
   };
   try {
-    const [first = target, ...rest] = [...target.hops, target];
-    socket = await openSocket(first);
+    // Read before there is a connection: what happens to it in the meantime would be missed.
+    const logins = await Promise.all([...target.hops, target].map(prepare));
+    const [first, ...rest] = logins as [Login, ...Login[]];
+    socket = await openSocket(first.target);
     let client = await logIn(first, socket, clients);
     for (const [index, hop] of rest.entries()) {
       const via = target.hops[index] as Target;
-      const stream = await atHop(via, throughJump(client, via, hop));
+      const stream = await atHop(via, throughJump(client, via, hop.target));
       client = await atHop(via, logIn(hop, stream, clients));
     }
     return { client, socket, destroy };
@@ -108,7 +113,7 @@ function throughJump(client: Client, via: Target, next: Target): Promise<Duplex>
     client.forwardOut("127.0.0.1", 0, next.host, next.port, (error, stream) => {
       clearTimeout(timer);
       if (error === undefined) return resolve(stream);
-      if (/prohibited/i.test(error.message)) {
+      if ((error as { reason?: unknown }).reason === ADMINISTRATIVELY_PROHIBITED) {
         const text = `${via.label} does not forward to ${next.label}: ${error.message}\nallow it there with AllowTcpForwarding in sshd_config`;
         return reject(new ConnectionError(text, { cause: error }));
       }
@@ -117,10 +122,23 @@ function throughJump(client: Client, via: Target, next: Target): Promise<Duplex>
   });
 }
 
+/** What a log-in needs besides the connection. */
+interface Login {
+  readonly target: Target;
+  readonly known: HostKeys;
+  readonly credentials: Credentials;
+}
+
+async function prepare(target: Target): Promise<Login> {
+  const [known, credentials] = await Promise.all([
+    knownHostKeys(target),
+    readCredentials(target.user, target.credentials),
+  ]);
+  return { target, known, credentials };
+}
+
 /** Handshake, host key, log-in. */
-async function logIn(target: Target, socket: Socket | Duplex, clients: Client[]): Promise<Client> {
-  const known = await knownHostKeys(target);
-  const credentials = await readCredentials(target.user, target.credentials);
+function logIn({ target, known, credentials }: Login, socket: Socket | Duplex, clients: Client[]): Promise<Client> {
   const client = new Client();
   clients.push(client);
   let refusal: Error | undefined;

@@ -25,6 +25,8 @@ export type BatchEnd = { readonly kind: "done" | "notLocked"; readonly note: str
 /** The shell ended before its answer. */
 export class WorkerLostError extends Error {}
 
+const DRAIN_MS = 500;
+
 /** Where the files of a running node are. */
 const RUN_DIRECTORY = "/run/barepod";
 
@@ -68,6 +70,8 @@ export class Worker {
       this.#onClosed = resolve;
     });
     channel.once("close", () => this.abandon());
+    // What it left running may hold the channel open; the rest of its output comes at once.
+    channel.once("exit", () => setTimeout(() => this.abandon(), DRAIN_MS).unref());
   }
 
   /**
