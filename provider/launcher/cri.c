@@ -22,13 +22,13 @@ static void emit(struct cri_stream *stream, struct cri_output *output, const cha
 }
 
 void cri_take(struct cri_stream *stream, struct cri_output *output, const char *time) {
-  usize from = 0;
+  usize from = 0, search = stream->searched;
   for (;;) {
-    const u8 *newline = text_find(stream->bytes + from, '\n', stream->length - from);
+    const u8 *newline = text_find(stream->bytes + search, '\n', stream->length - search);
     if (!newline) break;
     usize to = (usize)(newline - stream->bytes);
     emit(stream, output, time, stream->bytes + from, to - from, true);
-    from = to + 1;
+    search = from = to + 1;
   }
   usize rest = stream->length - from;
   if (rest == CRI_PIECE) {
@@ -37,10 +37,10 @@ void cri_take(struct cri_stream *stream, struct cri_output *output, const char *
   } else if (from && rest) {
     memmove(stream->bytes, stream->bytes + from, rest);
   }
-  stream->length = rest;
+  stream->length = stream->searched = rest;
 }
 
 void cri_end(struct cri_stream *stream, struct cri_output *output, const char *time) {
   if (stream->length || stream->partial) emit(stream, output, time, stream->bytes, stream->length, true);
-  stream->length = 0;
+  stream->length = stream->searched = 0;
 }

@@ -21,6 +21,8 @@ struct cri_output {
 struct cri_stream {
   const char *name;
   usize length;
+  /** So many of them are known to hold no newline, and need not be searched again. */
+  usize searched;
   /** The last piece was a P: an F must follow, even if it is empty. */
   bool partial;
   u8 bytes[CRI_PIECE];
