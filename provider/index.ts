@@ -10,5 +10,6 @@ export {
   Process,
   type ProcessArgs,
 } from "./resources/process";
+export { RootFs, type RootFsArgs } from "./resources/root-fs";
 export { VethPair, type VethPairArgs } from "./resources/veth-pair";
 export type { Connection, ConnectionArgs } from "./ssh/connection-args";

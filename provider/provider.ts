@@ -8,6 +8,7 @@ import { fileSpec } from "./resources/file";
 import { mountSpec } from "./resources/mount";
 import { nodeSpec } from "./resources/node";
 import { processSpec } from "./resources/process";
+import { rootFsSpec } from "./resources/root-fs";
 import { vethPairSpec } from "./resources/veth-pair";
 
 export const CGroup = handler(cgroupSpec);
@@ -16,3 +17,4 @@ export const Mount = handler(mountSpec);
 export const Node = handler(nodeSpec);
 export const VethPair = handler(vethPairSpec);
 export const Process = handler(processSpec);
+export const RootFs = handler(rootFsSpec);

@@ -1,0 +1,88 @@
+/** Whether a root file system is at a path, what it was made from, and which of its programs are gone. */
+import { quote } from "../command/quote";
+import type { Fact } from "../frame";
+import { escapeMountPath } from "./mount";
+
+/** A root file system, or what stands in its place. */
+export interface RootFsState {
+  /**
+   * `folder` and `overlay`: it is there. `gone`: the folder was removed. `unmounted`: the overlay is not mounted.
+   * `other`: something else is there.
+   */
+  readonly kind: "folder" | "overlay" | "gone" | "unmounted" | "other";
+  /** What it was made from; empty until it is whole. */
+  readonly stamp: string;
+  /** Programs that were asked for and are not there. */
+  readonly missing: readonly string[];
+}
+
+/** What tells the two ways apart to look for a root file system. */
+export interface RootFsPlace {
+  readonly path: string;
+  /** Its folder of our own, which remembers that something was begun. */
+  readonly state: string;
+  /** Programs to look for, by path or name. */
+  readonly programs: readonly string[];
+}
+
+/** Prints `stamp`, and sets `used` when something is in the folder. */
+function begin({ path, state }: RootFsPlace): string {
+  return `p=${quote(path)} s=${quote(state)} stamp= used=
+[ ! -e "$s/stamp" ] || read -r stamp < "$s/stamp"
+other() { stat -c 'ident %d:%i' -- "$p" && echo other -; }
+if [ -d "$p" ] && [ ! -L "$p" ]; then
+for f in "$p"/* "$p"/.[!.]* "$p"/..?*; do if [ -e "$f" ] || [ -L "$f" ]; then used=yes; break; fi; done
+elif [ -e "$p" ] || [ -L "$p" ]; then other; return
+fi`;
+}
+
+/** The root file system in the folder `path` itself. An empty folder that nobody claims is none. */
+export function folderAt(place: RootFsPlace): Fact<RootFsState> {
+  const looks = place.programs.map((program) => `look ${quote(program)}`);
+  return {
+    script: `${begin(place)}
+if [ ! -d "$p" ]; then [ ! -e "$s" ] || echo "gone \${stamp:--}"; return; fi
+[ -n "$used" ] || [ -e "$s" ] || return 0
+stat -c 'ident %d:%i' -- "$p" || return 1
+echo "folder \${stamp:--}"
+look() {
+case $1 in /*) ! { [ -e "$p$1" ] || [ -L "$p$1" ]; } || return 0 ;;
+*) IFS=:; for d in $PATH; do if [ -e "$p$d/$1" ] || [ -L "$p$d/$1" ]; then unset IFS; return 0; fi; done; unset IFS ;; esac
+printf 'missing %s\\n' "$1"
+}
+${looks.join("\n")}
+:`,
+    parse,
+  };
+}
+
+/** The root file system mounted at `path`: ours is known by its upper folder. */
+export function overlayAt(place: RootFsPlace): Fact<RootFsState> {
+  return {
+    script: `${begin(place)}
+found=$(barepod_target=${quote(escapeMountPath(place.path))} awk '
+$5 == ENVIRON["barepod_target"] {
+  for (i = 7; $i != "-"; i++);
+  line = $3 $4 " " $(i + 1) "," $(i + 3) ","
+}
+END { if (line != "") print line }' /proc/self/mountinfo) || return 1
+case $found in
+'')
+  [ -z "$used" ] || { other; return; }
+  [ ! -e "$s" ] || { [ -d "$s/lower" ] || stamp=; echo "unmounted \${stamp:--}"; } ;;
+*",upperdir=$s/upper,"*) printf 'ident overlay\\noverlay %s\\n' "\${stamp:--}" ;;
+*) printf 'ident %s\\nother -\\n' "\${found%% *}" ;;
+esac`,
+    parse,
+  };
+}
+
+function parse(text: string): RootFsState {
+  const lines = text.split("\n").filter((line) => !line.startsWith("ident "));
+  const [kind = "", stamp = ""] = (lines[0] ?? "").split(" ");
+  return {
+    kind: kind as RootFsState["kind"],
+    stamp: stamp === "-" ? "" : stamp,
+    missing: lines.flatMap((line) => (line.startsWith("missing ") ? [line.slice("missing ".length)] : [])),
+  };
+}

@@ -1,0 +1,85 @@
+#!/bin/sh
+# Functions for root file systems; root-fs-host.sh, root-fs-archive.sh and root-fs-remove.sh follow in the same program.
+#
+# An image is a root file system that overlays share:
+#   /var/lib/barepod/images/KEY                what it holds: whole as soon as it has this name
+#   /var/lib/barepod/images/KEY.new            being made, or being removed
+#   /var/lib/barepod/images/KEY.users/OBJECT   one for each overlay; the last one takes the image along
+#   /var/lib/barepod/rootfs/OBJECT/lower       link to the image of an overlay
+#
+# All of this happens under the node's lock.
+set -eu
+set -f
+umask 022
+unset CDPATH
+images=/var/lib/barepod/images
+
+fail() {
+  printf '%s\n' "$1" >&2
+  exit 1
+}
+
+# Fails while something is mounted below folder $1: what is removed there would be removed in what is mounted.
+refuse_mounts() {
+  below=$(folder=$1/ awk '
+    { gsub(/\\040/, " ", $5); gsub(/\\011/, "\t", $5); gsub(/\\012/, "\n", $5); gsub(/\\134/, "\\", $5) }
+    index($5, ENVIRON["folder"]) == 1 { print $5 }' /proc/self/mountinfo)
+  [ -z "$below" ] || fail "mounted below $1, so nothing is removed; unmount it first: $below"
+}
+
+# Removes what is in folder $1, never across a mount.
+empty_folder() (
+  if [ ! -d "$1" ] || [ -L "$1" ]; then return 0; fi
+  refuse_mounts "$1"
+  cd -P -- "$1"
+  stay=
+  case $(rm --version 2>/dev/null) in *coreutils*) stay=--one-file-system ;; esac
+  set +f
+  # shellcheck disable=SC2086 # one word, or none
+  rm -rf $stay -- ./* ./.[!.]* ./..?*
+)
+
+# Makes image KEY the one of the overlay in folder STATE. The rest are the words that build it, into the folder `box`.
+use_image() {
+  state=$1 key=$2
+  shift 2
+  if [ -L "$state/lower" ] && [ "$(readlink -- "$state/lower")" != "$images/$key" ]; then drop_image "$state"; fi
+  box=$images/$key.new
+  trap give_up EXIT
+  # shellcheck disable=SC2174 # all are named
+  mkdir -p -m 700 -- "${state%/*}" "$state" "$images" "$images/$key.users"
+  mkdir -p -- "$state/upper" "$state/work"
+  [ -L "$state/lower" ] || ln -s -- "$images/$key" "$state/lower"
+  : >"$images/$key.users/${state##*/}"
+  if [ ! -d "$images/$key" ]; then
+    rm -rf -- "$box"
+    mkdir -m 700 -- "$box"
+    "$@"
+    chmod 755 "$box"
+    mv -T -- "$box" "$images/$key"
+  fi
+  trap - EXIT
+}
+
+# A failed build leaves nothing behind: neither the image, nor an overlay that nobody has written to.
+give_up() {
+  rm -rf -- "$box"
+  if rmdir -- "$state/upper" 2>/dev/null; then
+    rm -rf -- "$state" "$images/$key.users/${state##*/}"
+    rmdir -- "$images/$key.users" 2>/dev/null || :
+  fi
+}
+
+# Counts the overlay in folder STATE out; the last one takes the image along.
+drop_image() {
+  image=$(readlink -- "$1/lower") || return 0
+  rm -f -- "$image.users/${1##*/}"
+  if [ -z "$(ls -A -- "$image.users" 2>/dev/null)" ]; then
+    rm -rf -- "$image.new"
+    # The name goes first: an image that is half removed must not look whole.
+    [ ! -d "$image" ] || mv -T -- "$image" "$image.new"
+    rm -rf -- "$image.new"
+    rm -rf -- "$image.users"
+  fi
+  rm -f -- "$1/lower"
+}

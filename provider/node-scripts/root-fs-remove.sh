@@ -1,0 +1,17 @@
+#!/bin/sh
+# Removes a root file system, unless something is mounted below it.
+#
+#   folder PATH STATE     empties the folder
+#   overlay PATH STATE    unmounts it
+#   nothing PATH STATE    there is none any more
+#
+# STATE, which remembers that there is something to remove, goes last.
+kind=$1 path=$2 state=$3
+refuse_mounts "$path"
+refuse_mounts "$state"
+case $kind in
+  folder) empty_folder "$path" ;;
+  overlay) umount -- "$path" ;;
+esac
+drop_image "$state"
+rm -rf -- "$state"
