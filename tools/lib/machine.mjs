@@ -73,7 +73,7 @@ export function inspectMachine({
 
 /** Why no sandbox node can be made here, whatever is installed. */
 export function sandboxObstacle(platform = process.platform, uid = process.getuid?.()) {
-  const elsewhere = "any Linux machine that you reach over SSH can be a node instead (see docs)";
+  const elsewhere = "any Linux machine that you reach over SSH can be a node instead";
   if (platform !== "linux") return `a sandbox node is made of Linux namespaces, and this is ${platform}; ${elsewhere}`;
   if (uid !== 0) return `a sandbox node needs root: run the same command with sudo; or ${elsewhere}`;
   return undefined;
