@@ -1,7 +1,10 @@
 /** The public surface of `barepod`. Nothing here loads SSH code: that lives behind `barepod/provider`. */
+
+export { Pod, type PodArgs, type PodStatus } from "./components/pod";
 export { CGroup, type CGroupArgs } from "./resources/cgroup";
 export { File, type FileArgs } from "./resources/file";
 export { Mount, type MountArgs } from "./resources/mount";
+export { Namespace, type NamespaceArgs } from "./resources/namespace";
 export { Node, type NodeArgs, type NodeFacts } from "./resources/node";
 export {
   type ContainerArgs,

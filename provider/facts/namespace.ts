@@ -1,0 +1,63 @@
+/** Namespaces that are kept by pins: files on which nsfs is mounted (namespaces(7)). */
+import { quote } from "../command/quote";
+import type { Fact } from "../frame";
+
+/** The kinds of namespaces that can be kept, by the names that they have in /proc/PID/ns. */
+export const namespaceTypes = ["net", "uts", "ipc", "mnt", "cgroup", "pid"] as const;
+
+/** A kind of namespace. */
+export type NamespaceType = (typeof namespaceTypes)[number];
+
+/** What is kept. */
+export interface NamespaceState {
+  /** Those that are pinned; a PID namespace only while its first process lives. */
+  readonly types: readonly NamespaceType[];
+  /** The host name in the UTS namespace, if it was asked for. */
+  readonly hostname?: string;
+}
+
+/**
+ * The pins in the folder `path`. A file on which nothing is mounted is no pin: whatever a crash or a reboot left behind
+ * counts as absent. The identity is the namespaces' inodes; where a wanted one is missing there is none.
+ */
+export function namespaceAt(path: string, types: readonly NamespaceType[], hostname: boolean): Fact<NamespaceState> {
+  const asked = hostname
+    ? `[ -z "$found" ] || [ ! -e uts ] || printf 'hostname %s\\n' "$(nsenter --uts=uts uname -n 2>/dev/null)"`
+    : ":";
+  return {
+    script: `{ cd ${quote(path)}; } 2>/dev/null || return 0
+pause='' found='' complete=ident
+[ ! -e pause ] || read -r pause < pause
+set --
+for t in ${namespaceTypes.join(" ")}; do [ ! -e "$t" ] || set -- "$@" "$t"; done
+[ $# -gt 0 ] || return 0
+# All of nsfs has one device number.
+pins=$(stat -Lc '%d %i %n' -- /proc/self/ns/net "$@") || return 1
+nsfs=\${pins%% *} pins="\${pins#*
+}
+"
+while [ -n "$pins" ]; do
+t=\${pins%%
+*} pins=\${pins#*
+}
+[ "\${t%% *}" = "$nsfs" ] || continue
+t=\${t#* }
+case $t in *' pid') [ -n "$pause" ] && [ "/proc/$pause/ns/pid" -ef pid ] || continue ;; esac
+found="$found,\${t#* }=\${t% *}"
+done
+[ -n "$found" ] || return 0
+for t in ${types.join(" ")}; do case $found in *",$t="*) ;; *) complete=partial ;; esac; done
+echo "$complete \${found#,}"
+${asked}`,
+    parse,
+  };
+}
+
+function parse(text: string): NamespaceState {
+  const [pins = "", hostname] = text.split("\n");
+  const types = pins
+    .slice(pins.indexOf(" ") + 1)
+    .split(",")
+    .map((pin) => pin.slice(0, pin.indexOf("=")) as NamespaceType);
+  return { types, ...(hostname === undefined ? {} : { hostname: hostname.slice("hostname ".length) }) };
+}
