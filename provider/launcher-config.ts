@@ -8,6 +8,8 @@ export interface Volume {
   /** Where the container sees it. */
   readonly target: string;
   readonly readOnly?: boolean;
+  /** The source is a folder that is made for the container, mode 0777, and removed with everything in it. */
+  readonly ephemeral?: boolean;
 }
 
 /** A container, ready to be written down. */

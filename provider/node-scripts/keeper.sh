@@ -8,7 +8,7 @@
 #   keeper.sh stop DIR     ends the group: TERM, the grace period, KILL; returns when nothing of it is left
 #   keeper.sh move DIR     puts running containers into the control groups that DIR/spec names now
 #
-# DIR/spec      lines `key<TAB>value`: id, restart, grace, namespace, host, container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK
+# DIR/spec      lines `key<TAB>value`: id, restart, grace, namespace, host, resolv, container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK
 # DIR/NAME/conf      the launcher's configuration, without what is added here (namespaces, cgroups, log, status)
 # DIR/NAME/status    the launcher's status line        DIR/NAME/restarts    how often it was started again
 # DIR/NAME/state     running | waiting REASON | terminated REASON
@@ -157,6 +157,15 @@ configure() { # NAME RESTARTS: the launcher's configuration for this start
       elif [ "$type" != cgroup ] || is_v2; then printf 'new\t%s\n' "$type"
       fi
     done
+    if [ "$(value resolv)" = yes ]; then
+      # The stub resolver of systemd-resolved listens on the node's loopback only.
+      for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
+        [ -e "$file" ] || continue
+        grep -q "^mount${tab}[^${tab}]*${tab}/etc\(/resolv.conf\)\{0,1\}$tab" "$dir/$1/conf" ||
+          printf 'mount\t%s\t/etc/resolv.conf\tbind\tro,rprivate\t-\n' "$file"
+        break
+      done
+    fi
     groups_of "$1" | while IFS= read -r group; do printf 'cgroup\t%s\n' "$group"; done
     printf 'log\t%s\nstatus\t%s\n' "$logs/$2.log" "$dir/$1/status"
   } > "$dir/$1/run"

@@ -1,5 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { type Command, raw, secret, sh, write } from "../command/command";
+import { makeFolder, parentOf, removeFolder } from "../command/folders";
 import { type ContainerState, type ProcessState, processAt, processFolder } from "../facts/process";
 import { boolean, type Fields, integer, list, object, oneOf, optional, path, record, required, text } from "../fields";
 import { isCapability } from "../kubernetes/capabilities";
@@ -114,6 +115,11 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
   /** The pod that it belongs to: names its log folder as a kubelet does. */
   readonly pod?: pulumi.Input<{ readonly namespace: string; readonly name: string }> | undefined;
   /**
+   * Whether the containers see the node's resolv.conf; with systemd-resolved the one that lists the real servers.
+   * @defaultValue false
+   */
+  readonly resolvConf?: pulumi.Input<boolean> | undefined;
+  /**
    * Whether to return before the containers run.
    * @defaultValue false
    */
@@ -160,6 +166,7 @@ export interface ProcessInputs extends NodeInputs, Omit<Container, "name"> {
   readonly restartPolicy?: string;
   readonly terminationGracePeriodSeconds?: number;
   readonly pod?: { readonly namespace: string; readonly name: string };
+  readonly resolvConf?: boolean;
   readonly skipAwait?: boolean;
   readonly timeoutSeconds?: number;
   readonly running: boolean;
@@ -176,7 +183,14 @@ const containerFields: Fields = {
   rootFs: optional(path()),
   cgroup: optional(text({ max: 1000, pattern: /^[^/].*[^/]$|^[^/]$/, form: "a path below the hierarchy's root" })),
   volumes: optional(
-    list(object({ source: required(path({ root: true })), target: required(path()), readOnly: optional(boolean()) })),
+    list(
+      object({
+        source: required(path({ root: true })),
+        target: required(path()),
+        readOnly: optional(boolean()),
+        ephemeral: optional(boolean()),
+      }),
+    ),
   ),
   runAsUser: optional(id),
   runAsGroup: optional(id),
@@ -196,6 +210,7 @@ const immutable = [
   "mounts",
   "interfaces",
   "pod",
+  "resolvConf",
 ] as (keyof ProcessInputs & string)[];
 
 /** @internal */
@@ -222,10 +237,11 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     namespace: optional(path()),
     hostNamespaces: optional(list(oneOf("net", "uts", "ipc", "pid", "mnt", "cgroup"))),
     mounts: optional(list(path())),
-    interfaces: optional(list(text({ max: 15 }))),
+    interfaces: optional(list(text({ max: 253 }))),
     restartPolicy: optional(oneOf("Always", "OnFailure", "Never")),
     terminationGracePeriodSeconds: optional(integer(0, 86_400)),
     pod: optional(object({ namespace: required(text({ max: 63 })), name: required(text({ max: 253 })) })),
+    resolvConf: optional(boolean()),
     skipAwait: optional(boolean()),
     timeoutSeconds: optional(integer(1, 86_400)),
     running: required(boolean()),
@@ -265,6 +281,10 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
   },
   undo: (state) => [stop(state)],
   cleanup: (state) => [
+    ...ephemeral(state).flatMap((folder) => [
+      sh("rm", "-rf", "--one-file-system", "--", folder),
+      removeFolder(parentOf(folder)),
+    ]),
     sh("rm", "-rf", "--", processFolder(state.name)),
     raw("remove the folder, if it is empty", 'rmdir -- "$1" 2>/dev/null || :', processFolder("").slice(0, -1)),
   ],
@@ -367,12 +387,19 @@ function start(inputs: ProcessInputs): Command[] {
       '(umask 077; mkdir -p -- "$@")',
       ...containersOf(inputs).map(({ name }) => `${folder}/${name}`),
     ),
+    ...ephemeral(inputs).flatMap((source) => [makeFolder(source), sh("chmod", "0777", source)]),
     describe(inputs),
     ...containersOf(inputs).map((container) =>
       write(`${folder}/${container.name}/conf`, secret(launcherConfig(complete(inputs, container))), { mode: 0o600 }),
     ),
     sh(keeperPath(), "start", folder),
   ];
+}
+
+/** Folders that are made for the containers and go with them. */
+function ephemeral(inputs: ProcessInputs): string[] {
+  const volumes = containersOf(inputs).flatMap((container) => container.volumes ?? []);
+  return [...new Set(volumes.flatMap((volume) => (volume.ephemeral === true ? [volume.source] : [])))];
 }
 
 function stop(inputs: ProcessInputs): Command {
@@ -395,6 +422,7 @@ function describe(inputs: ProcessInputs): Command {
     ["grace", inputs.terminationGracePeriodSeconds ?? 30],
     ["namespace", inputs.namespace ?? ""],
     ["host", inputs.hostNamespaces?.join(",") ?? ""],
+    ["resolv", inputs.resolvConf === true ? "yes" : "no"],
     ...containersOf(inputs).map((container) => [
       "container",
       container.name ?? "",
