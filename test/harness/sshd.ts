@@ -1,6 +1,6 @@
-/** A real sshd on a free loopback port, with throwaway keys and its default limits. Needs root and openssh-server. */
+/** A real sshd on a free loopback port, with throwaway keys, its default limits and /run of its own. Needs root. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,10 +11,7 @@ export interface SshdOptions {
   readonly config?: readonly string[];
   /** Types of host keys to have. */
   readonly hostKeyTypes?: readonly ("ed25519" | "ecdsa" | "rsa")[];
-  /**
-   * Shell commands that run before sshd in a mount namespace of its own, for example to bind another passwd. `$DIR` is
-   * the server's folder.
-   */
+  /** Shell commands that run before sshd in its mount namespace, for example to bind another passwd. `$DIR` is its folder. */
   readonly prepare?: string;
   readonly port?: number;
 }
@@ -58,7 +55,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const types = options.hostKeyTypes ?? ["ed25519"];
   for (const type of types) makeKey(join(directory, `host_${type}`), type);
   makeKey(join(directory, "client"), "ed25519");
-  writeFileSync(join(directory, "authorized_keys"), readFileSync(join(directory, "client.pub")), { mode: 0o600 });
+  writeFileSync(join(directory, "authorized_keys"), readFileSync(join(directory, "client.pub")));
   const port = options.port ?? (await freePort());
   writeFileSync(
     join(directory, "sshd_config"),
@@ -76,18 +73,15 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
       "",
     ].join("\n"),
   );
-  mkdirSync("/run/sshd", { recursive: true });
   let child: ChildProcess | undefined;
   let log = "";
 
   const processes = () => (child?.pid === undefined ? [] : descendants(child.pid));
   const start = async () => {
-    const sshd = `exec /usr/sbin/sshd -D -e -f ${directory}/sshd_config`;
-    const [command, args] =
-      options.prepare === undefined
-        ? ["sh", ["-c", sshd]]
-        : ["unshare", ["--mount", "--propagation", "private", "sh", "-ec", `${options.prepare}\n${sshd}`]];
-    child = spawn(command as string, args as string[], {
+    // A node of its own as far as files go: what is left in /run and /var/lib ends with it.
+    const own = "mount -t tmpfs -o mode=755 none /run; mkdir /run/sshd; mount -t tmpfs -o mode=755 none /var/lib";
+    const script = `${own}\n${options.prepare ?? ""}\nexec /usr/sbin/sshd -D -e -f ${directory}/sshd_config`;
+    child = spawn("unshare", ["--mount", "--propagation", "private", "sh", "-ec", script], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: process.env["PATH"], DIR: directory },
     });
