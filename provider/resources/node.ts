@@ -71,7 +71,10 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
       "remove what is empty",
       'for folder do rmdir -- "$folder" 2>/dev/null || :; done',
       ...["ipam", "images", "rootfs", "volumes"].map((name) => `/var/lib/barepod/${name}`),
+      ...["namespaces", "pods", "process", "addresses"].map((name) => `/run/barepod/${name}`),
     ),
+    // Taken for this very frame; whoever comes next makes it anew.
+    raw("remove the lock", 'rm -f -- "$1/lock" "$1/holder" && { rmdir -- "$1" 2>/dev/null || :; }', "/run/barepod"),
   ],
   drift: (inputs, seen) => {
     const wanted = inputs.podCIDR ?? defaultPodCIDR;
