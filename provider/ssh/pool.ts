@@ -4,8 +4,8 @@ import type { Connection } from "./connection-args";
 import type { Session } from "./request";
 import { NodeSession } from "./session";
 
-export type { Connection, ConnectionArgs, HostArgs } from "./connection-args";
-export type { Reply, Request, Session } from "./request";
+export type { Connection } from "./connection-args";
+export type { Session } from "./request";
 
 interface Entry {
   /** Of the connection that it was made for; the connection itself is not kept. */
