@@ -34,6 +34,8 @@ const sandboxPrograms = [
   { name: "ps", packages: { ...everywhere("procps"), dnf: "procps-ng", apk: "procps-ng", pacman: "procps-ng" } },
   { name: "curl", packages: everywhere("curl") },
   { name: "bash", packages: everywhere("bash") },
+  // The quickstart's web server; Fedora's families have it in a repository of their own.
+  { name: "busybox", packages: everywhere("busybox") },
 ];
 const git = { name: "git", packages: everywhere("git") };
 /** Debian's own package is too old on its older releases, so the way that works on every one is named. */
