@@ -327,6 +327,8 @@ ${findHierarchies}
 group() {
 if [ -n "$v1" ] && [ -d "$1" ]; then g=$1/$p; elif [ -n "$u" ]; then g=$u/$p; else g=''; fi
 }
+# The whole path, for messages: v2's own root is . here.
+show() { shown=/$1; shown=/sys/fs/cgroup\${shown#/.}; }
 # put FILE VALUE DEFAULT: a file that is not there has the default.
 put() {
 if [ -z "$g" ] || [ ! -e "$g/$1" ]; then
@@ -336,7 +338,8 @@ exit 1
 fi
 { printf '%s\\n' "$2" > "$g/$1"; } 2>/dev/null && return
 { read -r above < "\${g%/*}/$1"; } 2>/dev/null && above="; the group above has $above" || above=''
-echo "the kernel refuses to write $2 into /sys/fs/cgroup/$g/$1$above" >&2
+show "$g/$1"
+echo "the kernel refuses to write $2 into $shown$above" >&2
 exit 1
 }
 
@@ -384,13 +387,15 @@ for c in memory cpu pids cpuset; do
 case " $on " in *" $c "*) continue ;; esac
 case " $needed " in *" $c "*) ;; *) [ -n "$v1" ] || [ "$c" = cpuset ] || { echo "+$c" > "$d/cgroup.subtree_control"; } 2>/dev/null; continue ;; esac
 case " $have " in *" $c "*) ;; *)
-echo "/sys/fs/cgroup/$d has no $c controller, so it cannot limit what is below it" >&2
+show "$d"
+echo "$shown has no $c controller, so it cannot limit what is below it" >&2
 exit 1 ;;
 esac
 { echo "+$c" > "$d/cgroup.subtree_control"; } 2>/dev/null && continue
 inside=''
 while read -r n; do inside="$inside $n"; done < "$d/cgroup.procs"
-echo "/sys/fs/cgroup/$d cannot hand on the $c controller\${inside:+ while processes are in it:$inside}. In cgroup v2 a group holds processes or limited groups, not both (cgroups(7), no internal processes): put the processes into a group of their own" >&2
+show "$d"
+echo "$shown cannot hand on the $c controller\${inside:+ while processes are in it:$inside}. In cgroup v2 a group holds processes or limited groups, not both (cgroups(7), no internal processes): put the processes into a group of their own" >&2
 exit 1
 done
 case $rest in */*) d=$d/\${rest%%/*} rest=\${rest#*/} ;; *) break ;; esac
@@ -422,7 +427,7 @@ read -r now < "$g/memory.memsw.limit_in_bytes"
 # Memory alone never exceeds the sum: raise the sum first, lower it last.
 if [ "$memsw" -ge "$now" ]; then put memory.memsw.limit_in_bytes "$memsw" max && put_memory
 else put_memory && put memory.memsw.limit_in_bytes "$memsw" max; fi
-else put_memory; swap_file=''; fi
+else put_memory; fi
 else
 put memory.max "$memory" max
 [ -z "$g" ] || [ ! -e "$g/memory.swap.max" ] || put memory.swap.max "$swap" max

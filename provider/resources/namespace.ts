@@ -178,8 +178,8 @@ setsid "$3" pause </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- 
 echo $!
 fi
 case $types in *" mnt "*) umount -l ${folder} || exit ;; esac
-case $types in *" net "*) ip link set dev lo up || exit ;; esac
-[ -z "$2" ] || printf %s "$2" > /proc/sys/kernel/hostname
+[ -z "$2" ] || printf %s "$2" > /proc/sys/kernel/hostname || exit
+case $types in *" net "*) exec ip link set dev lo up ;; esac
 ' sh "$types" "$hostname" "$launcher")
 status=$?
 if [ "$status" -eq 0 ] && [ -n "$pause" ]; then

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { handler } from "../../provider/handler";
 import { type CGroupInputs, cgroupSpec } from "../../provider/resources/cgroup";
@@ -200,6 +201,97 @@ describe.skipIf(obstacle)(`a CGroup${obstacle === undefined ? "" : ` (${obstacle
     expect(await directories("foreign")).toBe("");
   });
 
+  describe("where the node has nothing but the v2 tree of this machine", () => {
+    // Real as far as it goes: the tree of a hybrid machine has no memory, cpu or pids controller.
+    const reach = async (test: () => Promise<void>) => {
+      if (version !== "hybrid") return;
+      await sh("mount --bind /sys/fs/cgroup/unified /sys/fs/cgroup");
+      try {
+        await test();
+      } finally {
+        await sh("umount /sys/fs/cgroup");
+      }
+    };
+
+    test("makes a group, lets processes in, and removes it with the groups on the way", () =>
+      reach(async () => {
+        const made = await create("pod/web");
+        expect(made.version).toBe("v2");
+        const pid = await start("pod/web", "sleep 1000");
+        await expect(remove(made)).rejects.toThrow(`${pid} (sleep)`);
+        await sh("echo 1 > /sys/fs/cgroup/pod/web/cgroup.kill");
+        await remove(made);
+        expect(await sh("ls -d /sys/fs/cgroup/pod 2>/dev/null || echo none; ls /run/barepod")).toMatch(/^none\n/);
+        expect(await sh("ls /run/barepod")).not.toContain("cgroups");
+      }));
+
+    test("says which controller is missing where", () =>
+      reach(async () => {
+        await expect(create("pod/web", { pidsMax: 5 })).rejects.toThrow(
+          "/sys/fs/cgroup has no pids controller, so it cannot limit what is below it",
+        );
+        await sh("rmdir /sys/fs/cgroup/pod/web /sys/fs/cgroup/pod; rm /run/barepod/cgroups");
+        await expect(create("swap", { memorySwappiness: 0 })).rejects.toThrow("no memory controller");
+        await sh("rmdir /sys/fs/cgroup/swap; rm -r /var/lib/barepod/owners");
+      }));
+  });
+
+  test("writes what cgroup v2 takes, into files that only look like its own: no proof of what a kernel does", async () => {
+    const files =
+      "memory.max memory.swap.max cpu.max cpu.weight pids.max cpuset.cpus cpuset.mems cgroup.procs cgroup.subtree_control";
+    await sh(`mount -t tmpfs none /sys/fs/cgroup; cd /sys/fs/cgroup; mkdir -p pod/web
+      for g in . pod pod/web; do
+        for f in ${files}; do : > $g/$f; done
+        echo cpuset cpu io memory pids > $g/cgroup.controllers
+      done`);
+    try {
+      const made = await create("pod/web", {
+        adopt: true,
+        memoryMax: "200Mi",
+        memorySwapMax: "1Mi",
+        cpuMax: "500m",
+        cpuShares: 102,
+        pidsMax: 9,
+        cpusetCpus: "0",
+      });
+      const content = () =>
+        sh(
+          `cd /sys/fs/cgroup/pod/web; for f in ${files}; do printf '%s: ' $f; cat $f; [ -s $f ] || echo; done; cat ../cgroup.subtree_control`,
+        );
+      expect((await content()).split("\n")).toEqual([
+        "memory.max: 209715200",
+        "memory.swap.max: 1048576",
+        "cpu.max: 50000 100000",
+        "cpu.weight: 17",
+        "pids.max: 9",
+        "cpuset.cpus: 0",
+        "cpuset.mems: ",
+        "cgroup.procs: ",
+        "cgroup.subtree_control: ",
+        // Plain files keep the last word only.
+        "+cpuset",
+      ]);
+      expect((await read(made)).inputs).toMatchObject({
+        memoryMax: "200Mi",
+        cpuMax: "500m",
+        cpuShares: 102,
+        pidsMax: 9,
+      });
+      await update(made, {});
+      expect((await content()).split("\n").slice(0, 6)).toEqual([
+        "memory.max: max",
+        "memory.swap.max: max",
+        "cpu.max: max 100000",
+        "cpu.weight: 100",
+        "pids.max: max",
+        "cpuset.cpus: ",
+      ]);
+      await expect(update(made, { memorySwappiness: 1 })).rejects.toThrow("use memorySwapMax: 0");
+    } finally {
+      await sh("umount /sys/fs/cgroup; rm -r /var/lib/barepod/owners");
+    }
+  });
+
   test.each(["-rf", "a b", "it's", '"$(touch boom)"', "*", "äöü", "a\\b", "~", "x".repeat(255)])(
     "makes a group of the name %j",
     async (name) => {
@@ -214,5 +306,5 @@ describe.skipIf(obstacle)(`a CGroup${obstacle === undefined ? "" : ` (${obstacle
 
 /** Whether this machine's memory controller, and so its sandboxes', is cgroup v1's. */
 function existsV1(): boolean {
-  return process.platform === "linux" && require("node:fs").existsSync("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+  return process.platform === "linux" && existsSync("/sys/fs/cgroup/memory/memory.limit_in_bytes");
 }
