@@ -35,7 +35,7 @@ const sandboxPrograms = [
   { name: "curl", packages: everywhere("curl") },
   { name: "bash", packages: everywhere("bash") },
   // The quickstart's web server; Fedora's families have it in a repository of their own.
-  { name: "busybox", packages: everywhere("busybox") },
+  { name: "busybox", packages: { ...everywhere("busybox"), apt: "busybox-static" } },
 ];
 const git = { name: "git", packages: everywhere("git") };
 /** Debian's own package is too old on its older releases, so the way that works on every one is named. */
@@ -88,7 +88,7 @@ const administrativeFolders = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 function hasProgram(name, folders) {
   const candidates = folders.filter(Boolean).map((folder) => join(folder, name));
   const file = candidates.find((candidate) => existsSync(candidate));
-  return file !== undefined && basename(realpathSync(file)) !== "busybox";
+  return file !== undefined && (name === "busybox" || basename(realpathSync(file)) !== "busybox");
 }
 
 export function packagesFor(missing, family) {
