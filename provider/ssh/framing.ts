@@ -81,21 +81,28 @@ function frameText(nonce: string, { sequence, script, stdin }: Frame, locked: bo
   return `${command}\n${markerText(nonce, sequence)}`;
 }
 
+/** What takes the lock away with the last stack does so while others wait for it; they hold a file without a name then. */
+const LOCK_ATTEMPTS = 5;
+
 /**
- * A braced group with its redirection: where the lock cannot even be opened the group is skipped and only the end marker
+ * A braced group with its redirection: where the lock cannot even be opened the group is skipped, and only the end marker
  * comes. `flock -n` first, because neither busybox's flock nor every old one knows `-w`.
  */
 function lockedText(nonce: string, body: string, end: number, { directory, holder, waitSeconds }: Lock): string {
   const lock = quote(`${directory}/lock`);
   const note = quote(`${directory}/holder`);
   return [
+    `barepod_left=${LOCK_ATTEMPTS}`,
+    'while [ "$barepod_left" -gt 0 ]; do barepod_left=$((barepod_left - 1))',
     `[ -d ${quote(directory)} ] || mkdir -p ${quote(directory)} </dev/null`,
     `{ if flock -n 9 </dev/null || timeout ${waitSeconds} flock 9 </dev/null; then`,
+    `if [ /proc/self/fd/9 -ef ${lock} ]; then barepod_left=0`,
     `{ printf '%s\\n' ${quote(holder)} >${note}; } 2>/dev/null`,
     `${markerText(nonce, end, STATUS.locked)}`,
-    `${body}else`,
+    `${body}fi; else barepod_left=0`,
     `{ cat ${note} </dev/null; } 2>/dev/null`,
-    `${markerText(nonce, end, STATUS.notLocked)}fi; } 9>>${lock}\n`,
+    `${markerText(nonce, end, STATUS.notLocked)}fi; } 9>>${lock}`,
+    "done\n",
   ].join("\n");
 }
 

@@ -194,14 +194,27 @@ describe.each(shells)("a batch in %s %s", (...command) => {
   test("runs nothing when the lock is not free, and says who has it", async () => {
     const lock = { directory: join(directory, "run"), holder: "second", waitSeconds: 1 };
     await shell.run([{ script: ":" }], { ...lock, holder: "first" });
-    const other = spawn("flock", [join(directory, "run/lock"), "sh", "-c", "echo ready; exec sleep 30"]);
+    const other = spawn("flock", [join(directory, "run/lock"), "sh", "-c", "echo ready; exec sleep 30"], {
+      detached: true,
+    });
     await new Promise((resolve) => other.stdout.once("data", resolve));
     const marks = join(directory, "ran");
     const replies = await shell.run([{ script: `touch ${marks}` }], lock);
-    other.kill("SIGKILL");
+    // The group: what flock started holds the lock, too.
+    process.kill(-Number(other.pid), "SIGKILL");
     expect(replies).toEqual([]);
     expect(shell.note).toMatchObject({ status: "not", text: "first\n" });
     expect(existsSync(marks)).toBe(false);
+  });
+
+  test("takes the lock anew when it was removed while it waited", async () => {
+    const path = join(directory, "run/lock");
+    const lock = { directory: join(directory, "run"), holder: "me", waitSeconds: 5 };
+    await shell.run([{ script: ":" }], lock);
+    const other = spawn("flock", [path, "sh", "-c", `echo ready; sleep 0.3; rm -r ${join(directory, "run")}`]);
+    await new Promise((resolve) => other.stdout.once("data", resolve));
+    const [reply] = await shell.run([{ script: `flock -n ${path} true; echo $?` }], lock);
+    expect(reply?.stdout.toString()).toBe("1\n");
   });
 
   test("runs nothing when the lock cannot be opened, and goes on afterwards", async () => {
