@@ -78,7 +78,7 @@ add_program() {
   add_path "$1"
   case $programs in *"$nl$real$nl"*) return ;; esac
   programs=$programs$real$nl
-  start=$(head -c 4096 -- "$real" | tr -c '[:print:]' '\n')
+  start=$(head -c 4096 -- "$real" | tr -c ' -~' '\n')
   case $start in
     "#!"*) add_interpreter "$real" ;;
     "${nl}ELF"*) add_libraries "$real" ;;

@@ -2,6 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { type Command, raw, sh } from "../command/command";
 import { makeFolder, refuseLinks, removeFolder } from "../command/folders";
 import { script } from "../command/script";
+import { OwnershipError } from "../errors";
 import { folderAt, overlayAt, type RootFsState } from "../facts/root-fs";
 import { boolean, type Field, list, optional, path, required, text } from "../fields";
 import { digest, objectName } from "../naming";
@@ -80,7 +81,7 @@ export const rootFsSpec = defineSpec<RootFsInputs, RootFsState>({
   },
   observe: (inputs) => (inputs.overlay === true ? overlayAt : folderAt)(placeOf(inputs)),
   plan: (inputs, seen) => {
-    if (seen?.kind === "other") return [refuse(inputs)];
+    if (seen?.kind === "other") throw refusal(inputs);
     return inputs.overlay === true ? planOverlay(inputs, seen) : planFolder(inputs, seen);
   },
   undo: (state, seen) => [remove(state, seen), removeFolder(state.path)],
@@ -228,10 +229,8 @@ function remove(state: RootFsInputs, seen: RootFsState): Command {
   return script("remove the root file system", ["root-fs-image", "root-fs-remove"], kind, state.path, stateOf(state));
 }
 
-function refuse(inputs: RootFsInputs): Command {
-  return raw(
-    "refuse what is no empty folder",
-    'echo "$1 is neither missing nor an empty folder: something else is there" >&2; return 1',
-    inputs.path,
-  );
+/** Even `adopt` takes over a folder only; nothing has been sent yet. */
+function refusal({ node, path: at, overlay }: RootFsInputs): OwnershipError {
+  const possible = overlay === true ? "an empty folder" : "a folder";
+  return new OwnershipError(`RootFs ${at} on ${node}: something is there that is not ${possible}; remove it first`);
 }
