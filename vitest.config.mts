@@ -2,7 +2,12 @@ import { join } from "node:path";
 import { configDefaults, defineConfig } from "vitest/config";
 
 const source = (file: string) => join(import.meta.dirname, "provider", file);
-const needsNode = ["test/node/**/*.test.ts", "test/launcher/**/*.test.ts", "test/cli/**/*.test.ts"];
+const needsNode = [
+  "test/node/**/*.test.ts",
+  "test/launcher/**/*.test.ts",
+  "test/cli/**/*.test.ts",
+  "test/ssh/{dial,loss,login-shell,session}.test.ts",
+];
 const needsPulumi = ["test/programs/**/*.test.ts"];
 
 /** The rungs, from the cheapest; each starts when the one before it has ended. */
