@@ -66,7 +66,7 @@ export interface ResourceRequirements {
   claims?: Input<Input<ResourceClaim>[] | undefined>;
   /** `cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others are refused; 0 is no limit. */
   limits?: Input<StringMap | undefined>;
-  /** `cpu` (the weight against other containers) and `memory` (for the QoS class and oom_score_adj). Default: the limits. */
+  /** `cpu` (the weight against other containers) and `memory` (noted; it has no effect on a node by itself). Default: the limits. */
   requests?: Input<StringMap | undefined>;
 }
 

@@ -125,7 +125,7 @@ const CONTAINER: Fields = {
       "`cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others are refused; 0 is no limit.",
     ),
     requests: quantities(
-      "`cpu` (the weight against other containers) and `memory` (for the QoS class and oom_score_adj). Default: the limits.",
+      "`cpu` (the weight against other containers) and `memory` (noted; it has no effect on a node by itself). Default: the limits.",
     ),
   }),
   restartPolicy: refused("set it for the whole pod in spec.restartPolicy", "next"),
