@@ -28,7 +28,7 @@ interface Bookkeeping {
 }
 
 /** Inputs that say nothing about the object itself. */
-const aboutReaching = ["connection", "urn", "secrets"];
+const aboutReaching = ["connection", "resourceUrn", "secrets"];
 
 type State<I> = I & { readonly _barepod: Bookkeeping };
 
@@ -74,12 +74,12 @@ class Runner<I extends NodeInputs, S> {
 
   /** The other resource of this operation that names the same object. */
   #twin(inputs: I): string | undefined {
-    if (this.#spec.shared === true || isUnknown(inputs.node) || inputs.urn === undefined) return undefined;
+    if (this.#spec.shared === true || isUnknown(inputs.node) || inputs.resourceUrn === undefined) return undefined;
     if (this.#spec.identity.some((key) => isUnknown(inputs[key]))) return undefined;
     const key = `${inputs.node}/${objectOf(this.#spec, inputs)}`;
     const other = claimedHere.get(key);
-    if (other === undefined) claimedHere.set(key, inputs.urn);
-    return other === undefined || other === inputs.urn ? undefined : other;
+    if (other === undefined) claimedHere.set(key, inputs.resourceUrn);
+    return other === undefined || other === inputs.resourceUrn ? undefined : other;
   }
 
   diff(olds: State<I>, news: I): dynamic.DiffResult {
@@ -87,7 +87,7 @@ class Runner<I extends NodeInputs, S> {
     if (replaces.length > 0) return { replaces, deleteBeforeReplace: true };
     const changed = changedInputs(olds, news);
     // The URN is for progress only: a resource that is merely renamed has not changed.
-    return changed.length > 0 && changed.every((key) => key === "urn") ? { changes: false } : {};
+    return changed.length > 0 && changed.every((key) => key === "resourceUrn") ? { changes: false } : {};
   }
 
   async create(inputs: I): Promise<dynamic.CreateResult<Record<string, unknown>>> {

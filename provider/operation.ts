@@ -56,7 +56,7 @@ export class Operation<I extends NodeInputs, S> {
     this.#object = objectOf(spec, inputs);
     this.#me = digest(inputs.owner);
     this.mask = maskFor(inputs);
-    const progress = progressFor(inputs.urn);
+    const progress = progressFor(inputs.resourceUrn);
     this.progress = {
       status: (message) => progress.status(this.mask(message)),
       warn: (message) => progress.warn(this.mask(message)),

@@ -7,6 +7,7 @@ import type { Command } from "./command/command";
 import { anything, type Fields, isUnknown, object, optional, type Problem, parsed, required, text } from "./fields";
 import type { Fact } from "./frame";
 import { objectName } from "./naming";
+import { secretPath } from "./secrets";
 import { type Connection, checkConnection } from "./ssh/connection-args";
 
 /** What every resource on a node gets besides its own inputs. */
@@ -17,9 +18,9 @@ export interface NodeInputs {
   readonly connection: unknown;
   /** Who owns the object: the Node's nonce and the resource's first URN. Sticky. */
   readonly owner: string;
-  /** The resource's URN, for progress messages only. */
-  readonly urn?: string;
-  /** Names of inputs whose values are secret: they are masked in every message. */
+  /** The resource's URN, for progress messages and generated names. Pulumi drops inputs called `urn`, hence the name. */
+  readonly resourceUrn?: string;
+  /** Where the inputs hold secrets, such as `content` or `containers/0/env/PASSWORD`: they are masked in every message. */
   readonly secrets?: readonly string[];
   /** Takes over an object that somebody else made. */
   readonly adopt?: boolean;
@@ -106,7 +107,7 @@ const nodeFields: Fields = {
     containsUnknown(value) ? [] : parsed((given) => checkConnection(given as Connection))(value, path),
   ),
   owner: required(text({ max: 8192 })),
-  urn: optional(text({ max: 8192 })),
+  resourceUrn: optional(text({ max: 8192 })),
   secrets: optional(anything()),
   adopt: optional(anything()),
   __provider: optional(anything()),
@@ -201,8 +202,8 @@ export abstract class NodeResource extends pulumi.CustomResource {
         node: reference.key,
         connection: reference.connection,
         owner: pulumi.interpolate`${reference.nonce}/${urn}`,
-        urn,
-        secrets: secretNames(own),
+        resourceUrn: urn,
+        secrets: secretPaths(own),
         ...Object.fromEntries(computed.map((key) => [key, undefined])),
         __provider: providerText(type),
       },
@@ -239,12 +240,16 @@ function promised<T>(output: pulumi.Output<T>): Promise<T> {
   return (output as unknown as { promise(): Promise<T> }).promise();
 }
 
-/** The names of the inputs that hold a secret: undefined when none does. */
-function secretNames(inputs: Record<string, unknown>): pulumi.Output<string[] | undefined> {
-  const names = Object.entries(inputs).map(async ([name, value]) =>
-    (await pulumi.isSecret(pulumi.output(value))) ? [name] : [],
-  );
-  return pulumi.output(
-    Promise.all(names).then((found) => (found.flat().length === 0 ? undefined : found.flat().sort())),
-  );
+/** Where the inputs hold a secret: undefined when nowhere. */
+function secretPaths(inputs: Record<string, unknown>): pulumi.Output<string[] | undefined> {
+  return pulumi.output(findSecrets(inputs, []).then((found) => (found.length === 0 ? undefined : found.sort())));
+}
+
+/** As deep as the structure is plain, so that one secret variable does not make all of a container one. */
+async function findSecrets(value: unknown, keys: readonly string[]): Promise<string[]> {
+  if (pulumi.Output.isInstance(value)) return (await pulumi.isSecret(value)) ? [secretPath(keys)] : [];
+  if (value instanceof Promise) return findSecrets(await value, keys);
+  if (typeof value !== "object" || value === null || pulumi.Resource.isInstance(value)) return [];
+  const found = Object.entries(value).map(([key, each]) => findSecrets(each, [...keys, key]));
+  return (await Promise.all(found)).flat();
 }

@@ -42,12 +42,12 @@ const inputs = {
   node: "edge",
   connection: "root@192.0.2.10",
   owner: "1234/urn:pulumi:a",
-  urn: "urn:pulumi:a",
+  resourceUrn: "urn:pulumi:a",
   __provider: "text",
 };
 const rotated = { ...inputs, connection: "root@192.0.2.11" };
 const seen = `owner ${digest(inputs.owner)} boot - ${inputs.owner}\n7`;
-const given = ["path", "size", "node", "connection", "owner", "urn"];
+const given = ["path", "size", "node", "connection", "owner", "resourceUrn"];
 const state = (more = {}) => ({ ...inputs, answered: 1, _barepod: { version: 1, given, seen, ...more } });
 
 beforeEach(() => {

@@ -118,8 +118,8 @@ function pathOf(name: string): string {
 }
 
 /** Readable, and different for each resource: two programs may each have a Namespace "web" on one node. */
-function generatedName({ urn, owner }: NamespaceInputs): string {
-  const source = urn ?? owner;
+function generatedName({ resourceUrn, owner }: NamespaceInputs): string {
+  const source = resourceUrn ?? owner;
   const last = source.slice(source.lastIndexOf("::") + 2).replace(/[^A-Za-z0-9-]+/g, "-");
   return boundedName("", `${last.replace(/^-+/, "").slice(0, 50)}-${digest(source, 8)}`.replace(/^-+/, ""), 63);
 }

@@ -55,9 +55,9 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
     packages: optional(oneOf("check", "install")),
     nonce: required(text({ max: 64 })),
   },
-  generate: ({ urn }) => {
+  generate: ({ resourceUrn }) => {
     const nonce = randomBytes(8).toString("hex");
-    return { nonce, owner: `${nonce}/${urn}` };
+    return { nonce, owner: `${nonce}/${resourceUrn}` };
   },
   observe: nodeFacts,
   plan: (inputs, seen) => (seen === undefined ? [] : prepare(inputs, seen)),
@@ -145,7 +145,7 @@ export class Node extends pulumi.CustomResource implements Placement {
         ...args,
         connection: guarded(args.connection),
         node: name,
-        urn: firstUrn(nodeSpec.type, name, options.parent),
+        resourceUrn: firstUrn(nodeSpec.type, name, options.parent),
         nonce: undefined,
         owner: undefined,
         facts: undefined,

@@ -246,7 +246,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     timeoutSeconds: optional(integer(1, 86_400)),
     running: required(boolean()),
   },
-  generate: ({ urn }) => ({ name: boundedName("", urn?.split("::").at(-1) ?? "process", 100) }),
+  generate: ({ resourceUrn }) => ({ name: boundedName("", resourceUrn?.split("::").at(-1) ?? "process", 100) }),
   check: (inputs) => [
     ...((inputs.command === undefined) === (inputs.containers === undefined)
       ? [{ path: "command", reason: "give exactly one of command and containers" }]

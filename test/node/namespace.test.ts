@@ -162,11 +162,11 @@ describe.skipIf(obstacle)(`a Namespace${obstacle === undefined ? "" : ` (${obsta
 
   test("generates a name that stays, and refuses names that would lead elsewhere", async () => {
     const urn = "urn:pulumi:dev::shop::pulumi-nodejs:dynamic/barepod:Namespace::web/1 '";
-    const { name: _, ...unnamed } = inputs("unused", { urn });
+    const { name: _, ...unnamed } = inputs("unused", { resourceUrn: urn });
     const first = await checked(unnamed);
     expect(first.name).toMatch(/^web-1--[0-9a-f]{8}$/);
     expect(first.path).toBe(`/run/barepod/namespaces/${first.name}`);
-    const renamed = await provider.check?.(first, { ...unnamed, urn: urn.replace("web", "api") });
+    const renamed = await provider.check?.(first, { ...unnamed, resourceUrn: urn.replace("web", "api") });
     expect(renamed?.inputs).toMatchObject({ name: first.name, path: first.path });
     const made = (await provider.create(first)).outs as State;
     await remove(made);

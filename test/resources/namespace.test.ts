@@ -93,7 +93,8 @@ describe("check", () => {
 });
 
 test("a generated name is readable, safe, and one's own", () => {
-  const generated = (urn: string) => namespaceSpec.generate?.({ ...inputs, name: undefined as never, urn })?.name ?? "";
+  const generated = (urn: string) =>
+    namespaceSpec.generate?.({ ...inputs, name: undefined as never, resourceUrn: urn })?.name ?? "";
   const names = ["web", "web/1", "---", "é", "x".repeat(500), ""].map((last) =>
     generated(`urn:pulumi:dev::p::T::${last}`),
   );
