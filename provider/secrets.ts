@@ -9,13 +9,25 @@ const shortestSecret = 4;
 
 const secretConnectionFields = ["password", "privateKey", "privateKeyPassword"];
 
+/** Where in the inputs a secret lies, as one text: `containers/0/env/PASSWORD`. */
+export function secretPath(keys: readonly string[]): string {
+  return keys.map((key) => key.replaceAll("~", "~0").replaceAll("/", "~1")).join("/");
+}
+
 /** A function that replaces the values of the secret inputs in a text. */
 export function maskFor(inputs: NodeInputs): (text: string) => string {
   const values = new Set<string>();
-  for (const key of inputs.secrets ?? []) collect((inputs as unknown as Record<string, unknown>)[key], values);
+  for (const path of inputs.secrets ?? []) collect(valueAt(inputs, path), values);
   collectConnection(inputs.connection, values);
-  const found = [...values].filter((value) => value.length >= shortestSecret).sort((a, b) => b.length - a.length);
+  const found = [...new Set([...values].flatMap(spellings))]
+    .filter((value) => value.length >= shortestSecret)
+    .sort((a, b) => b.length - a.length);
   return (text) => found.reduce((masked, value) => masked.replaceAll(value, "[secret]"), text);
+}
+
+function valueAt(inputs: unknown, path: string): unknown {
+  const keys = path.split("/").map((key) => key.replaceAll("~1", "/").replaceAll("~0", "~"));
+  return keys.reduce((value, key) => (value as Record<string, unknown> | null | undefined)?.[key], inputs);
 }
 
 function collectConnection(connection: unknown, values: Set<string>): void {
@@ -30,4 +42,10 @@ function collect(value: unknown, values: Set<string>): void {
   else if (typeof value === "number") values.add(String(value));
   else if (typeof value === "object" && value !== null)
     for (const each of Object.values(value as Record<string, unknown>)) collect(each, values);
+}
+
+/** How a value may stand in a message: as it is, line by line, in a pasteable command, escaped. */
+function spellings(value: string): string[] {
+  const lines = [value, ...value.split(/\r?\n/).map((line) => line.trim())];
+  return lines.flatMap((line) => [line, line.replaceAll("'", `'\\''`), JSON.stringify(line).slice(1, -1)]);
 }
