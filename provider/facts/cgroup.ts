@@ -36,7 +36,7 @@ export interface CGroupState {
   readonly pidsMax?: number;
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
-  /** What the two are in a group to which nothing was said about them. */
+  /** What the two are in the group above. */
   readonly inherited: { readonly cpus: string; readonly mems: string };
 }
 
@@ -100,7 +100,13 @@ n=\${n##*/}
 [ -n "$h" ] && [ -e "$h/$p/$n" ] || continue
 { read -r value < "$h/$p/$n"; } 2>/dev/null || value=''
 printf '%s %s\\n' "$n" "$value"
-case $h/$n in cpuset/cpuset.*) above=cpuset/$p; read -r value < "\${above%/*}/$n"; printf 'above.%s %s\\n' "$n" "$value" ;; esac
+case $n in cpuset.*)
+above=$h/$p; above=\${above%/*}/$n
+# v2 keeps apart what was set and what holds.
+[ ! -e "$above.effective" ] || above=$above.effective
+{ read -r value < "$above"; } 2>/dev/null || value=''
+printf 'above.%s %s\\n' "$n" "$value" ;;
+esac
 done
 return 0`,
     parse,
@@ -137,7 +143,6 @@ function parse(text: string): CGroupState {
     pidsMax: amount("pids.max"),
     cpusetCpus: values.get("cpuset.cpus"),
     cpusetMems: values.get("cpuset.mems"),
-    // v1 copies them from the group above; v2 leaves them empty.
     inherited: { cpus: values.get("above.cpuset.cpus") ?? "", mems: values.get("above.cpuset.mems") ?? "" },
   });
 }

@@ -1,10 +1,11 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { type Command, raw } from "../command/command";
-import { type CGroupState, cgroupAt, findHierarchies } from "../facts/cgroup";
+import { type CGroupState, cgroupAt } from "../facts/cgroup";
 import { type Field, type Fields, integer, optional, parsed, required, text } from "../fields";
 import { CPU_PERIOD, cpuQuota, cpuWeight as weightOfShares } from "../kubernetes/resources";
 import { defineSpec, equal, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
 import { type Cpu, cpuMilli, type Memory, memoryBytes } from "../units";
+import { applyScript, removeScript } from "./cgroup-commands";
 
 /** The inputs of a {@link CGroup}. What is not given is not limited. */
 export interface CGroupArgs extends PrimitiveArgs {
@@ -232,8 +233,8 @@ function differences(inputs: CGroupInputs, seen: CGroupState): Partial<CGroupInp
     ...(sameQuota(want.quota, seen.cpuMax) ? {} : { cpuMax: seen.cpuMax && seen.cpuMax.quota / seen.cpuMax.period }),
     ...(sameWeight ? {} : inputs.cpuShares === undefined ? { cpuWeight: weight } : { cpuShares: shares }),
     ...(want.pids === seen.pidsMax ? {} : { pidsMax: seen.pidsMax }),
-    ...(sameList(cpusetCpus ?? seen.inherited.cpus, seen.cpusetCpus) ? {} : { cpusetCpus: seen.cpusetCpus }),
-    ...(sameList(cpusetMems ?? seen.inherited.mems, seen.cpusetMems) ? {} : { cpusetMems: seen.cpusetMems }),
+    ...(sameList(cpusetCpus, seen.cpusetCpus, seen.inherited.cpus) ? {} : { cpusetCpus: seen.cpusetCpus }),
+    ...(sameList(cpusetMems, seen.cpusetMems, seen.inherited.mems) ? {} : { cpusetMems: seen.cpusetMems }),
   };
 }
 
@@ -264,16 +265,20 @@ function sameQuota(want: number | undefined, seen: CGroupState["cpuMax"]): boole
   return want * seen.period === seen.quota * CPU_PERIOD;
 }
 
-/** Whether two lists such as `0-2,4` name the same. */
-function sameList(want: string, seen: string | undefined): boolean {
-  return want === (seen ?? "") || (want !== "" && seen !== undefined && equal(members(want), members(seen)));
+/** Whether a list such as `0-2,4` names what is wanted; without a wish that is what the group above has, or on v2 nothing. */
+function sameList(want: string | undefined, seen: string | undefined, inherited: string): boolean {
+  if (seen === undefined || seen === "") return want === undefined;
+  return equal(members(want ?? inherited), members(seen));
 }
 
 function members(list: string): number[] {
-  const each = list.split(",").flatMap((part) => {
-    const [from = 0, to = from] = part.split("-").map(Number);
-    return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
-  });
+  const each = list
+    .split(",")
+    .filter(Boolean)
+    .flatMap((part) => {
+      const [from = 0, to = from] = part.split("-").map(Number);
+      return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+    });
   return [...new Set(each)].sort((a, b) => a - b);
 }
 
@@ -311,210 +316,7 @@ function neededControllers(inputs: CGroupInputs): string[] {
   ];
 }
 
-/** Which groups were made on the way to others, a path a line, relative to /sys/fs/cgroup. They all vanish with a boot, and so does the list. */
-const list = "/run/barepod/cgroups";
-
-// The whole runs in a subshell: it changes the directory, and its names must not reach the frame's. Values are written
-// by the shell itself, so the only process is one mkdir.
-const applyScript = `(
-p=$1 memory=$2 memsw=$3 swap=$4 swappiness=$5 quota=$6 shares=$7 weight=$8 pids=$9
-shift 9
-cpus=$1 mems=$2 needed=$3
-set --
-${findHierarchies}
-[ -z "$v1" ] || case " $needed " in *' cpuset '*) hierarchies="$hierarchies cpuset" ;; esac
-# Where a controller's files are: v1 has a hierarchy for it, or the v2 tree has it.
-group() {
-if [ -n "$v1" ] && [ -d "$1" ]; then g=$1/$p; elif [ -n "$u" ]; then g=$u/$p; else g=''; fi
-}
-# The whole path, for messages: v2's own root is . here.
-show() { shown=/$1; shown=/sys/fs/cgroup\${shown#/.}; }
-# put FILE VALUE DEFAULT: a file that is not there has the default.
-put() {
-if [ -z "$g" ] || [ ! -e "$g/$1" ]; then
-[ "$2" = "$3" ] && return
-echo "the node has no $1 to write $2 into: its kernel lacks the controller" >&2
-exit 1
-fi
-{ printf '%s\\n' "$2" > "$g/$1"; } 2>/dev/null && return
-{ read -r above < "\${g%/*}/$1"; } 2>/dev/null && above="; the group above has $above" || above=''
-show "$g/$1"
-echo "the kernel refuses to write $2 into $shown$above" >&2
-exit 1
-}
-
-from='' on_the_way=''
-for h in $hierarchies; do
-[ -d "$h" ] || continue
-if [ -d "$h/$p" ]; then from=\${from:-$h/$p}; continue; fi
-set -- "$@" "/sys/fs/cgroup/$h/$p"
-q=$p
-while [ "$q" != "\${q%/*}" ]; do
-q=\${q%/*}
-[ ! -d "$h/$q" ] || break
-on_the_way="$h/$q
-$on_the_way"
-done
-done
-if [ -n "$on_the_way" ]; then
-[ -d ${list.slice(0, list.lastIndexOf("/"))} ] || mkdir -p ${list.slice(0, list.lastIndexOf("/"))} || exit 1
-printf %s "$on_the_way" >> ${list} || exit 1
-fi
-[ $# -eq 0 ] || mkdir -p -- "$@" || exit 1
-
-# A v1 cpuset takes no process before it has processors and memory nodes.
-case " $hierarchies " in *' cpuset '*)
-d=cpuset rest=$p
-while :; do
-above=$d d=$d/\${rest%%/*}
-for k in cpuset.cpus cpuset.mems; do
-read -r value < "$d/$k"
-[ -n "$value" ] || { read -r value < "$above/$k" && printf '%s\\n' "$value" > "$d/$k"; } || exit 1
-done
-case $rest in */*) rest=\${rest#*/} ;; *) break ;; esac
-done ;;
-esac
-
-# v2: every group above hands the controllers on, from the top.
-if [ -n "$u" ]; then
-d=$u rest=$p
-while :; do
-have='' on=''
-read -r have < "$d/cgroup.controllers"
-read -r on < "$d/cgroup.subtree_control"
-for c in memory cpu pids cpuset; do
-[ -z "$v1" ] || [ ! -d "$c" ] || continue
-case " $on " in *" $c "*) continue ;; esac
-case " $needed " in *" $c "*) ;; *) [ -n "$v1" ] || [ "$c" = cpuset ] || { echo "+$c" > "$d/cgroup.subtree_control"; } 2>/dev/null; continue ;; esac
-case " $have " in *" $c "*) ;; *)
-show "$d"
-echo "$shown has no $c controller, so it cannot limit what is below it" >&2
-exit 1 ;;
-esac
-{ echo "+$c" > "$d/cgroup.subtree_control"; } 2>/dev/null && continue
-inside=''
-while read -r n; do inside="$inside $n"; done < "$d/cgroup.procs"
-show "$d"
-echo "$shown cannot hand on the $c controller\${inside:+ while processes are in it:$inside}. In cgroup v2 a group holds processes or limited groups, not both (cgroups(7), no internal processes): put the processes into a group of their own" >&2
-exit 1
-done
-case $rest in */*) d=$d/\${rest%%/*} rest=\${rest#*/} ;; *) break ;; esac
-done
-fi
-
-# A directory that comes later takes the processes that the group has already.
-[ -z "$from" ] || for d do
-while read -r n; do { echo "$n" > "$d/cgroup.procs"; } 2>/dev/null; done < "$from/cgroup.procs"
-done
-
-group memory
-put_memory() {
-{ printf '%s\\n' "$memory" > "$g/memory.limit_in_bytes"; } 2>/dev/null && return
-read -r used < "$g/memory.usage_in_bytes"
-if [ "$used" -gt "$memory" ]; then
-echo "memoryMax $memory is below what is in use: $used bytes. cgroup v1 refuses that" >&2
-exit 1
-fi
-put memory.limit_in_bytes "$memory" max
-}
-swaps() { { read -r n && read -r n; } < /proc/swaps; }
-if [ -n "$g" ] && [ -e "$g/memory.limit_in_bytes" ]; then
-most=9223372036854775807
-[ "$memory" != max ] || memory=$most
-[ "$memsw" != max ] || memsw=$most
-if [ -e "$g/memory.memsw.limit_in_bytes" ]; then
-read -r now < "$g/memory.memsw.limit_in_bytes"
-# Memory alone never exceeds the sum: raise the sum first, lower it last.
-if [ "$memsw" -ge "$now" ]; then put memory.memsw.limit_in_bytes "$memsw" max && put_memory
-else put_memory && put memory.memsw.limit_in_bytes "$memsw" max; fi
-else put_memory; fi
-else
-put memory.max "$memory" max
-[ -z "$g" ] || [ ! -e "$g/memory.swap.max" ] || put memory.swap.max "$swap" max
-fi
-if [ "$swap" != max ] && [ ! -e "$g/memory.memsw.limit_in_bytes" ] && [ ! -e "$g/memory.swap.max" ] && swaps; then
-echo 'memorySwapMax: the node has swap, and its kernel keeps no account of it (start it with swapaccount=1)' >&2
-exit 1
-fi
-if [ -n "$swappiness" ]; then
-[ -e "$g/memory.swappiness" ] || { echo 'memorySwappiness: the node has cgroup v2, which has no swappiness for a group; use memorySwapMax: 0' >&2; exit 1; }
-put memory.swappiness "$swappiness" ''
-fi
-
-group cpu
-if [ -n "$v1" ] && [ -d cpu ]; then
-put cpu.shares "$shares" 1024
-[ "$quota" != max ] || quota=-1
-[ "$quota" = -1 ] || put cpu.cfs_period_us ${CPU_PERIOD} ''
-put cpu.cfs_quota_us "$quota" -1
-else
-put cpu.weight "$weight" 100
-put cpu.max "$quota ${CPU_PERIOD}" 'max ${CPU_PERIOD}'
-fi
-
-group pids
-put pids.max "$pids" max
-
-group cpuset
-for k in cpuset.cpus cpuset.mems; do
-value=$cpus
-[ "$k" = cpuset.cpus ] || value=$mems
-if [ -z "$value" ] && [ -n "$v1" ] && [ -e "$g/$k" ]; then read -r value < "\${g%/*}/$k"; fi
-put "$k" "$value" ''
-done
-)`;
-
 /** Removes the group, if nothing is in it, and the groups that were made on the way to it, as far as nothing is in them. */
 function remove(path: string): Command {
   return raw("remove the control group", removeScript, path);
 }
-
-const removeScript = `(
-p=$1
-set --
-${findHierarchies}
-[ "$u" = . ] || hierarchies="$hierarchies cpuset"
-for h in $hierarchies; do [ ! -d "$h/$p" ] || set -- "$@" "/sys/fs/cgroup/$h/$p"; done
-below=''
-for d do for c in "$d"/*/ "$d"/.[!.]*/; do [ ! -d "$c" ] || below="$below \${c%/}"; done; done
-[ -z "$below" ] || { echo "other groups are below it, which are not removed with it:$below" >&2; exit 1; }
-# What was killed just now may take a moment to leave.
-tries=0
-while [ $# -gt 0 ]; do
-inside=''
-for d do
-while read -r n; do
-name=''
-{ read -r name < "/proc/$n/comm"; } 2>/dev/null
-case "$inside " in *" $n "*) ;; *) inside="$inside $n \${name:+($name)}" ;; esac
-done < "$d/cgroup.procs"
-done 2>/dev/null
-if [ -z "$inside" ]; then
-rmdir -- "$@" 2>/dev/null
-n=$#
-for d do [ ! -d "$d" ] || set -- "$@" "$d"; done
-shift "$n"
-[ $# -gt 0 ] || break
-fi
-tries=$((tries + 1))
-[ "$tries" -lt 25 ] || {
-if [ -n "$inside" ]; then echo "processes are in it still, which are not ended with it:$inside" >&2; else rmdir -- "$@" >&2; fi
-exit 1
-}
-sleep 0.02
-done
-
-[ -e ${list} ] || exit 0
-q=$p
-while [ "$q" != "\${q%/*}" ]; do
-q=\${q%/*}
-set --
-while IFS= read -r d; do case $d in */*) [ "\${d#*/}" != "$q" ] || [ ! -d "$d" ] || set -- "$@" "$d" ;; esac; done < ${list}
-[ $# -gt 0 ] || break
-rmdir -- "$@" 2>/dev/null || break
-done
-left=''
-while IFS= read -r d; do [ ! -d "$d" ] || left="$left$d
-"; done < ${list}
-if [ -n "$left" ]; then printf %s "$left" > ${list}.new && mv -f ${list}.new ${list}; else rm -f ${list}; fi
-)`;

@@ -87,16 +87,20 @@ test("a group without limits on cgroup v2", () => {
   });
 });
 
-test("a limited group on cgroup v2", () => {
+test("a limited group on cgroup v2, as Linux 6.1 prints it", () => {
   const text = [
-    "ident 3210",
+    "ident 40",
     "version v2",
     "missing",
     "memory.max 209715200",
     "memory.swap.max 0",
     "cpu.max 50000 100000",
     "cpu.weight 17",
-    "pids.max 100",
+    "pids.max 9",
+    "cpuset.cpus 0",
+    "above.cpuset.cpus 0-1",
+    "cpuset.mems ",
+    "above.cpuset.mems 0",
   ];
   expect(read(...text)).toEqual({
     version: "v2",
@@ -106,8 +110,10 @@ test("a limited group on cgroup v2", () => {
     swapAccount: true,
     cpuMax: { quota: 50_000, period: 100_000 },
     cpuWeight: 17,
-    pidsMax: 100,
-    inherited,
+    pidsMax: 9,
+    cpusetCpus: "0",
+    cpusetMems: "",
+    inherited: { cpus: "0-1", mems: "0" },
   });
 });
 
