@@ -157,8 +157,8 @@ export interface NodeReference {
   readonly key: pulumi.Output<string>;
   readonly connection: pulumi.Output<unknown>;
   readonly nonce: pulumi.Output<string>;
-  /** The Node resource itself, for `deletedWith`. */
-  readonly resource: pulumi.Resource;
+  /** What the node is deleted with, a machine of the same program: what is on it then needs no deleting either. */
+  readonly deletedWith: pulumi.Resource | undefined;
 }
 
 /** Anything that resources can be placed on. */
@@ -207,7 +207,9 @@ export abstract class NodeResource extends pulumi.CustomResource {
         ...Object.fromEntries(computed.map((key) => [key, undefined])),
         __provider: providerText(type),
       },
-      pulumi.mergeOptions(options, {}),
+      reference.deletedWith === undefined || options.deletedWith !== undefined
+        ? options
+        : { ...options, deletedWith: reference.deletedWith },
     );
   }
 }

@@ -122,6 +122,9 @@ export interface NodeFacts {
  * A Linux machine that pods run on, reached over SSH. It is checked for what pods need, forwards packets, lets pods out
  * through itself, and is put back as it was when the last stack that declares it lets go.
  *
+ * For a machine of the same program, give the option `deletedWith: machine`: when the machine goes, what is on it is
+ * forgotten with it, without a connection.
+ *
  * @example
  * ```ts
  * const node = new Node("edge-1", { connection: { host: "192.0.2.10", user: "root", privateKeyPath: "~/.ssh/id_ed25519" } });
@@ -153,12 +156,12 @@ export class Node extends pulumi.CustomResource implements Placement {
       },
       options,
     );
+    const { deletedWith } = options;
+    this.reference = { key: this.node, connection: this.connection, nonce: this.nonce, deletedWith };
   }
 
   /** @internal */
-  get reference(): NodeReference {
-    return { key: this.node, connection: this.connection, nonce: this.nonce, resource: this };
-  }
+  readonly reference: NodeReference;
 }
 
 /** The connection with what must not lie in state in plain text marked as secret. */

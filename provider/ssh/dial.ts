@@ -6,7 +6,7 @@ import { Client, type ServerHostKeyAlgorithm } from "ssh2";
 import { ConnectionError, InputError } from "../errors";
 import { type Credentials, readCredentials, tryEach } from "./credentials";
 import { type HostKeys, hostKeyAlgorithms, keyTypeOf, knownHostKeys, refuseHostKey } from "./host-key";
-import type { Target } from "./target";
+import { KEY_OVERRIDE, type Target } from "./target";
 
 /** A connection that is logged in. */
 export interface Dialed {
@@ -232,6 +232,7 @@ function refusedLogin(
   if (offered.length > 0) lines.push(`  the server accepts: ${offered.join(", ")}`);
   lines.push(
     "set privateKeyPath, agentSocketPath, privateKey or password in its connection, or let the key in there (~/.ssh/authorized_keys)",
+    `if the key was changed since the last up, run up first; or give the new one for this run: ${KEY_OVERRIDE}=~/.ssh/id_ed25519`,
   );
   return new ConnectionError(lines.join("\n"));
 }

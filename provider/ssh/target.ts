@@ -44,13 +44,23 @@ export interface Target {
 
 /** Resolves a connection. Only a string consults `~/.ssh/config`: what an object says must not depend on the machine. */
 export async function resolveTarget(connection: Connection): Promise<Target> {
-  if (typeof connection === "string") return resolveAlias(await lookUpAlias(parseAddress(connection)));
+  if (typeof connection === "string") return withOverride(resolveAlias(await lookUpAlias(parseAddress(connection))));
   const target = resolveHost(connection);
-  return {
+  return withOverride({
     ...target,
     hops: connection.proxy === undefined ? [] : [resolveHost(connection.proxy)],
     sudo: connection.sudo ?? false,
-  };
+  });
+}
+
+/** The way in when the state holds a key that is no longer let in: a refresh or a destroy knows no newer one. */
+export const KEY_OVERRIDE = "BAREPOD_PRIVATE_KEY_PATH";
+
+function withOverride(target: Target): Target {
+  const file = process.env[KEY_OVERRIDE];
+  if (file === undefined || file === "") return target;
+  const credentials = { keyFiles: [expandHome(file)], identitiesOnly: false, useDefaults: false };
+  return { ...target, credentials, hops: target.hops.map(withOverride) };
 }
 
 function resolveHost(args: HostArgs | ConnectionArgs): Target {

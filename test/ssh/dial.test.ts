@@ -47,6 +47,15 @@ describe.skipIf(obstacle)("connecting", { timeout: 60_000 }, () => {
     await closeAllSessions();
   });
 
+  test("a key that is let in no longer can be replaced for one run, and the error says how", async () => {
+    const stale = join(home, "stale");
+    makeKey(stale, "ed25519");
+    const connection = { ...plain(), privateKeyPath: stale, hostKey: hostKeyOf("ed25519") };
+    expect(await failure(connection)).toContain("BAREPOD_PRIVATE_KEY_PATH=");
+    vi.stubEnv("BAREPOD_PRIVATE_KEY_PATH", sshd.keyPath);
+    expect(await whoami(connection)).toBe("root");
+  });
+
   describe("verifies the host key", () => {
     test("an unknown host is an error that gives the line to paste, and the line works", async () => {
       const message = await failure({ ...plain(), privateKeyPath: sshd.keyPath });
