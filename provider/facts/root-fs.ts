@@ -7,9 +7,9 @@ import { escapeMountPath } from "./mount";
 export interface RootFsState {
   /**
    * `folder` and `overlay`: it is there. `gone`: the folder was removed. `unmounted`: the overlay is not mounted.
-   * `other`: something else is there.
+   * `used`: a folder with something in it that was not begun here. `other`: something else is there.
    */
-  readonly kind: "folder" | "overlay" | "gone" | "unmounted" | "other";
+  readonly kind: "folder" | "overlay" | "gone" | "unmounted" | "used" | "other";
   /** What it was made from; empty until it is whole. */
   readonly stamp: string;
   /** Programs that were asked for and are not there. */
@@ -19,15 +19,18 @@ export interface RootFsState {
 /** What tells the two ways apart to look for a root file system. */
 export interface RootFsPlace {
   readonly path: string;
-  /** Its folder of our own, which remembers that something was begun. */
+  /** Its folder of our own, which remembers that something was begun: as long as somebody claims it. */
   readonly state: string;
+  /** The folder of the claims on it. */
+  readonly claims: string;
   /** Programs to look for, by path or name. */
   readonly programs: readonly string[];
 }
 
-/** Prints `stamp`, and sets `used` when something is in the folder. */
-function begin({ path, state }: RootFsPlace): string {
-  return `p=${quote(path)} s=${quote(state)} stamp= used=
+/** Sets `stamp`; `begun` when we have begun something; and `used` when something is in the folder. */
+function begin({ path, state, claims }: RootFsPlace): string {
+  return `p=${quote(path)} s=${quote(state)} stamp= begun= used=
+if [ -e "$s" ]; then for f in ${quote(claims)}/*; do [ ! -e "$f" ] || begun=yes; done; fi
 [ ! -e "$s/stamp" ] || read -r stamp < "$s/stamp"
 other() { stat -c 'ident %d:%i' -- "$p" && echo other -; }
 if [ -d "$p" ] && [ ! -L "$p" ]; then
@@ -41,9 +44,10 @@ export function folderAt(place: RootFsPlace): Fact<RootFsState> {
   const looks = place.programs.map((program) => `look ${quote(program)}`);
   return {
     script: `${begin(place)}
-if [ ! -d "$p" ]; then [ ! -e "$s" ] || echo "gone \${stamp:--}"; return; fi
-[ -n "$used" ] || [ -e "$s" ] || return 0
+if [ ! -d "$p" ]; then [ -z "$begun" ] || echo "gone \${stamp:--}"; return; fi
+[ -n "$used$begun" ] || return 0
 stat -c 'ident %d:%i' -- "$p" || return 1
+[ -n "$begun" ] || { echo used -; return; }
 echo "folder \${stamp:--}"
 look() {
 case $1 in /*) ! { [ -e "$p$1" ] || [ -L "$p$1" ]; } || return 0 ;;
@@ -56,7 +60,10 @@ ${looks.join("\n")}
   };
 }
 
-/** The root file system mounted at `path`: ours is known by its upper folder. */
+/**
+ * The root file system mounted at `path`: ours is known by its upper folder. Its programs are not looked for: what is in
+ * an overlay is its container's business.
+ */
 export function overlayAt(place: RootFsPlace): Fact<RootFsState> {
   return {
     script: `${begin(place)}
@@ -69,7 +76,7 @@ END { if (line != "") print line }' /proc/self/mountinfo) || return 1
 case $found in
 '')
   [ -z "$used" ] || { other; return; }
-  [ ! -e "$s" ] || { [ -d "$s/lower" ] || stamp=; echo "unmounted \${stamp:--}"; } ;;
+  [ -z "$begun" ] || { [ -d "$s/lower" ] || stamp=; echo "unmounted \${stamp:--}"; } ;;
 *",upperdir=$s/upper,"*) printf 'ident overlay\\noverlay %s\\n' "\${stamp:--}" ;;
 *) printf 'ident %s\\nother -\\n' "\${found%% *}" ;;
 esac`,

@@ -66,7 +66,7 @@ give_up() {
   rm -rf -- "$box"
   if rmdir -- "$state/upper" 2>/dev/null; then
     rm -rf -- "$state" "$images/$key.users/${state##*/}"
-    rmdir -- "$images/$key.users" 2>/dev/null || :
+    rmdir -- "$images/$key.users" "$images" "${state%/*}" 2>/dev/null || :
   fi
 }
 

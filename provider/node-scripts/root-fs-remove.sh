@@ -15,3 +15,4 @@ case $kind in
 esac
 drop_image "$state"
 rm -rf -- "$state"
+rmdir -- /var/lib/barepod/images "${state%/*}" 2>/dev/null || :

@@ -1,10 +1,11 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { type Command, raw, sh } from "../command/command";
+import { type Command, either, raw, sh } from "../command/command";
 import { makeFolder, refuseLinks, removeFolder } from "../command/folders";
 import { script } from "../command/script";
 import { OwnershipError } from "../errors";
-import { folderAt, overlayAt, type RootFsState } from "../facts/root-fs";
+import { folderAt, overlayAt, type RootFsPlace, type RootFsState } from "../facts/root-fs";
 import { boolean, type Field, list, optional, path, required, text } from "../fields";
+import { ownersFolder } from "../frame";
 import { digest, objectName } from "../naming";
 import { containsUnknown, defineSpec, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
 
@@ -81,7 +82,8 @@ export const rootFsSpec = defineSpec<RootFsInputs, RootFsState>({
   },
   observe: (inputs) => (inputs.overlay === true ? overlayAt : folderAt)(placeOf(inputs)),
   plan: (inputs, seen) => {
-    if (seen?.kind === "other") throw refusal(inputs);
+    const emptyOnly = inputs.overlay === true || inputs.archive !== undefined;
+    if (seen?.kind === "other" || (seen?.kind === "used" && emptyOnly)) throw refusal(inputs, emptyOnly);
     return inputs.overlay === true ? planOverlay(inputs, seen) : planFolder(inputs, seen);
   },
   undo: (state, seen) => [remove(state, seen), removeFolder(state.path)],
@@ -158,9 +160,9 @@ function stateOf(inputs: RootFsInputs): string {
   return `${statesFolder}/${objectName(rootFsSpec.type, [inputs.path])}`;
 }
 
-function placeOf(inputs: RootFsInputs) {
-  // What is in an overlay is its container's business: it may remove what it likes.
-  return { path: inputs.path, state: stateOf(inputs), programs: [...(inputs.hostBinaries ?? [])] };
+function placeOf(inputs: RootFsInputs): RootFsPlace {
+  const claims = `${ownersFolder}/${objectName(rootFsSpec.type, [inputs.path])}`;
+  return { path: inputs.path, state: stateOf(inputs), claims, programs: inputs.hostBinaries ?? [] };
 }
 
 function planFolder(inputs: RootFsInputs, seen: RootFsState | undefined): Command[] {
@@ -170,6 +172,7 @@ function planFolder(inputs: RootFsInputs, seen: RootFsState | undefined): Comman
   return [
     find(inputs),
     refuseLinks(at),
+    ...(seen === undefined ? [forget(inputs)] : []),
     makeFolder(at),
     sh("mkdir", "-p", "-m", "700", "--", statesFolder, state),
     archive === undefined
@@ -186,6 +189,7 @@ function planOverlay(inputs: RootFsInputs, seen: RootFsState | undefined): Comma
   const state = stateOf(inputs);
   return [
     refuseLinks(inputs.path),
+    ...(seen === undefined ? [forget(inputs)] : []),
     archive === undefined
       ? script("make the image", host, "image", state, ...programs(inputs))
       : script("make the image", unpacker, "image", state, archive, archiveSha256),
@@ -224,13 +228,19 @@ function stamp(inputs: RootFsInputs): Command {
   return raw("note that it is whole", 'printf "%s\\n" "$1" > "$2"', stampOf(inputs), `${stateOf(inputs)}/stamp`);
 }
 
-function remove(state: RootFsInputs, seen: RootFsState): Command {
-  const kind = seen.kind === "folder" || seen.kind === "overlay" ? seen.kind : "nothing";
-  return script("remove the root file system", ["root-fs-image", "root-fs-remove"], kind, state.path, stateOf(state));
+/** Removes what is there, and what we keep of it. */
+function remove(inputs: RootFsInputs, seen: RootFsState | undefined): Command {
+  const kind = seen?.kind === "folder" || seen?.kind === "overlay" ? seen.kind : "nothing";
+  return script("remove the root file system", ["root-fs-image", "root-fs-remove"], kind, inputs.path, stateOf(inputs));
+}
+
+/** Removes what was kept of an earlier one whose place something else had taken when it was deleted. */
+function forget(inputs: RootFsInputs): Command {
+  return either(sh("test", "!", "-e", stateOf(inputs)), remove(inputs, undefined));
 }
 
 /** Even `adopt` takes over a folder only; nothing has been sent yet. */
-function refusal({ node, path: at, overlay }: RootFsInputs): OwnershipError {
-  const possible = overlay === true ? "an empty folder" : "a folder";
+function refusal({ node, path: at }: RootFsInputs, emptyOnly: boolean): OwnershipError {
+  const possible = emptyOnly ? "an empty folder" : "a folder";
   return new OwnershipError(`RootFs ${at} on ${node}: something is there that is not ${possible}; remove it first`);
 }

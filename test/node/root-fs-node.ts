@@ -8,7 +8,7 @@ import { type SandboxNode, startSandbox } from "../harness/sandbox";
 export type Outs = RootFsInputs & { readonly _barepod: { readonly seen: string } };
 
 /** What the provider throws when something is left to repair. */
-export interface Partial extends Error {
+export interface Failure extends Error {
   readonly properties?: Outs;
 }
 
@@ -37,9 +37,7 @@ export class RootFsNode implements AsyncDisposable {
 
   /** All that a RootFs could leave behind: files, folders below /srv/t, mounts. */
   listing(): Promise<string> {
-    return this.sh(
-      "find /var/lib/barepod -mindepth 1 -not -type d; find /var/lib/barepod/{images,rootfs} -mindepth 1 2>/dev/null || :; find /srv/t; findmnt -rno TARGET",
-    );
+    return this.sh("find /var/lib/barepod -mindepth 1; find /srv/t; findmnt -rno TARGET");
   }
 
   check(more: object) {
@@ -55,10 +53,10 @@ export class RootFsNode implements AsyncDisposable {
   }
 
   /** The error of a create that fails. */
-  async failure(more: object): Promise<Partial> {
+  async failure(more: object): Promise<Failure> {
     return this.create(more).then(
       () => expect.unreachable("it was made"),
-      (error: Partial) => error,
+      (error: Failure) => error,
     );
   }
 

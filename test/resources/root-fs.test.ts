@@ -17,8 +17,10 @@ const whole = (inputs: RootFsInputs, kind: RootFsState["kind"], missing: string[
   return { kind, stamp, missing };
 };
 
+const forget = "test '!' -e STATE || remove the root file system: nothing /srv/box STATE";
 const folder = [
   "refuse a path through a symbolic link: /srv/box",
+  forget,
   "make the folder: /srv/box /var/lib/barepod/made",
   "mkdir -p -m 700 -- /var/lib/barepod/rootfs STATE",
 ];
@@ -28,6 +30,7 @@ const copy = [
   "copy the programs: copy /srv/box /bin/bash ls",
   "note that it is whole: host-38c0f3f1a1ca1b1b STATE/stamp",
 ];
+const again = copy.filter((command) => command !== forget);
 const unpack = [
   "find the archive: find /srv/a.tar",
   ...folder,
@@ -43,14 +46,19 @@ describe("the plan of a RootFs", () => {
   const cases: { name: string; inputs: RootFsInputs; observed: RootFsState | undefined; commands: string[] }[] = [
     { name: "copies programs into a missing folder", inputs: host, observed: undefined, commands: copy },
     { name: "has nothing to do when all are there", inputs: host, observed: whole(host, "folder"), commands: [] },
-    { name: "copies again when one is missing", inputs: host, observed: whole(host, "folder", ["ls"]), commands: copy },
+    {
+      name: "copies again when one is missing",
+      inputs: host,
+      observed: whole(host, "folder", ["ls"]),
+      commands: again,
+    },
     {
       name: "copies again when it was interrupted",
       inputs: host,
       observed: { kind: "folder", stamp: "", missing: ["ls"] },
-      commands: copy,
+      commands: again,
     },
-    { name: "copies again when the folder is gone", inputs: host, observed: whole(host, "gone"), commands: copy },
+    { name: "copies again when the folder is gone", inputs: host, observed: whole(host, "gone"), commands: again },
     { name: "unpacks an archive", inputs: archive, observed: undefined, commands: unpack },
     { name: "leaves an unpacked archive alone", inputs: archive, observed: whole(archive, "folder"), commands: [] },
     {
@@ -59,6 +67,7 @@ describe("the plan of a RootFs", () => {
       observed: undefined,
       commands: [
         "refuse a path through a symbolic link: /srv/box",
+        forget,
         "make the image: image STATE /bin/bash ls",
         ...mount,
         "note that it is whole: host-38c0f3f1a1ca1b1b STATE/stamp",
@@ -70,6 +79,7 @@ describe("the plan of a RootFs", () => {
       observed: undefined,
       commands: [
         "refuse a path through a symbolic link: /srv/box",
+        forget,
         `make the image: image STATE /srv/a.tar ${"a".repeat(64)}`,
         ...mount,
         "note that it is whole: archive-1 STATE/stamp",
@@ -103,6 +113,10 @@ describe("the plan of a RootFs", () => {
   test("refuses what is no folder, even to take it over", () => {
     const other: RootFsState = { kind: "other", stamp: "", missing: [] };
     expect(() => rootFsSpec.plan({ ...host, adopt: true }, other)).toThrow(/something is there that is not a folder/);
+    const used: RootFsState = { kind: "used", stamp: "", missing: [] };
+    for (const inputs of [archive, overlay(host)])
+      expect(() => rootFsSpec.plan({ ...inputs, adopt: true }, used)).toThrow(/that is not an empty folder/);
+    expect(shown(rootFsSpec.plan({ ...host, adopt: true }, used))).toHaveLength(again.length);
   });
 
   test("tells other programs and another archive from these", () => {
