@@ -91,14 +91,14 @@ printf 'done %s\\n%s' "$boot" "$seen"`;
 
 /** The shell text of a frame with plans. */
 export function planFrame(object: string, fact: Fact<unknown>, alternatives: readonly Alternative[]): string {
-  const branches = alternatives.map((each) => `${quote(each.expected)})\n${branch(each)}\n;;`);
+  const branches = alternatives.map((each, index) => `${quote(each.expected)})\nplan=${index}\n${branch(each)}\n;;`);
   return `${preamble(object, fact)}
 case $seen in
 ${branches.join("\n")}
 *) printf 'stale %s\\n%s' "$boot" "$seen"; exit 0 ;;
 esac
 claims=$(barepod_claims)
-if [ "$status" -eq 0 ]; then verdict="done $boot"; else verdict="failed $boot $step $status"; fi
+if [ "$status" -eq 0 ]; then verdict="done $boot"; else verdict="failed $boot $plan $step $status"; fi
 printf '%s\\n%s\\n%s' "$verdict" "$claims" "$fact"`;
 }
 
@@ -107,6 +107,8 @@ export type Outcome =
   | { readonly kind: "done" | "stale"; readonly seen: Observation }
   | {
       readonly kind: "failed";
+      /** Which alternative was taken, and which of its commands failed; -1: recording the owner did. */
+      readonly plan: number;
       readonly step: number;
       readonly exitCode: number;
       readonly seen: Observation;
@@ -117,9 +119,10 @@ export type Outcome =
 /** Reads a frame's output. */
 export function parseOutcome(output: string): Outcome {
   const end = output.indexOf("\n");
-  const [verdict, boot = "", step, exitCode] = output.slice(0, end).split(" ");
+  const [verdict, boot = "", plan, step, exitCode] = output.slice(0, end).split(" ");
   const seen = readObservation(boot, output.slice(end + 1));
-  if (verdict === "failed") return { kind: "failed", step: Number(step), exitCode: Number(exitCode), seen };
+  if (verdict === "failed")
+    return { kind: "failed", plan: Number(plan), step: Number(step), exitCode: Number(exitCode), seen };
   if (verdict === "done" || verdict === "stale") return { kind: verdict, seen };
   throw new Error("the node's answer is not one of a frame: something on the node writes into Barepod's shell");
 }

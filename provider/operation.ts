@@ -221,7 +221,7 @@ export class Operation<I extends NodeInputs, S> {
 
   async #send(script: string, options: { lock?: boolean; programs?: boolean } = {}): Promise<Outcome> {
     const session = await this.#session();
-    if (this.#spec.needsPrograms === true && options.programs !== false) await ensurePrograms(session);
+    if (options.programs !== false && this.#spec.needsPrograms?.(this.#inputs) === true) await ensurePrograms(session);
     const slow = this.#spec.slow?.(this.#inputs);
     this.#frames += 1;
     const reply = await session.run({
@@ -267,9 +267,7 @@ export class Operation<I extends NodeInputs, S> {
     outcome: Extract<Outcome, { kind: "failed" }>,
     alternatives: readonly Alternative[],
   ): Promise<Unfinished> {
-    const commands =
-      alternatives.flatMap((each) => (each.commands.length > outcome.step ? [each.commands] : []))[0] ?? [];
-    const failed: Command | undefined = commands[outcome.step];
+    const failed: Command | undefined = alternatives[outcome.plan]?.commands[outcome.step];
     const error = new CommandError({
       what: `${this.#title()}: ${failed === undefined ? "could not record the owner" : "a command failed"}`,
       node: outcome.node ?? this.#inputs.node,

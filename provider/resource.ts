@@ -77,7 +77,7 @@ export interface Spec<I extends NodeInputs, S> {
   /** Runs outside the node's lock and outside batches, with this deadline: it takes long, or starts processes. */
   readonly slow?: (inputs: I) => Slowness | undefined;
   /** Its commands call the node's programs (launcher, keeper). */
-  readonly needsPrograms?: boolean;
+  readonly needsPrograms?: (inputs: I) => boolean;
 }
 
 /** How long an operation may take, and what its status line says meanwhile. */

@@ -86,7 +86,7 @@ export const namespaceSpec = defineSpec<NamespaceInputs, NamespaceState>({
     ...(seen.hostname === undefined || seen.hostname === inputs.hostname ? {} : { hostname: seen.hostname }),
   }),
   boot: { rank: () => "30" },
-  needsPrograms: true,
+  needsPrograms: ({ types }) => types.includes("pid"),
 });
 
 /**

@@ -266,7 +266,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
       reason: `${name} is the name of more than one`,
     })),
   ],
-  needsPrograms: true,
+  needsPrograms: () => true,
   slow: (inputs) => ({
     deadlineMs: ((inputs.terminationGracePeriodSeconds ?? 30) + 60) * 1000,
     removing: `ending, at most ${inputs.terminationGracePeriodSeconds ?? 30} s`,
