@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Command, raw, sh } from "../../provider/command/command";
+import {
+  type Alternative,
+  absentText,
+  type Fact,
+  observationFrame,
+  parseOutcome,
+  planFrame,
+} from "../../provider/frame";
+import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
+
+const obstacle = sandboxObstacle();
+/** A thing: a file, whose content is its state. */
+const thing: Fact<string> = {
+  script: "[ ! -e /srv/thing ] || { echo ident 7; cat /srv/thing; }",
+  parse: (text) => text,
+};
+const put = (content: string): Command => raw("put", 'printf %s "$1" > /srv/thing', content);
+const mine = { claim: "me", name: "nonce/urn:a" };
+
+describe.skipIf(obstacle)(`a frame${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {
+  let node: SandboxNode;
+  beforeAll(async () => {
+    node = await startSandbox();
+  });
+  afterAll(() => node[Symbol.asyncDispose]());
+
+  const run = async (script: string) => {
+    const { code, stdout, stderr } = await node.exec(["sh"], { stdin: script });
+    expect({ code, script }).toEqual({ code: 0, script });
+    return { ...parseOutcome(stdout), stderr };
+  };
+  const plan = (...alternatives: Alternative[]) => run(planFrame("Thing.x", thing, alternatives));
+  const observe = () => run(observationFrame("Thing.x", thing));
+  const clean = () => node.exec(["sh", "-c", "rm -rf /srv/thing /var/lib/barepod/owners /var/lib/barepod/boot.d"]);
+
+  test("runs the plan that was made for what is there, claims first and notes the kernel's identity", async () => {
+    await clean();
+    const made = await plan({ expected: absentText, commands: [put("a")], settle: mine });
+    expect(made).toMatchObject({ kind: "done", seen: { fact: "ident 7\na", ident: "7" } });
+    const { seen } = await observe();
+    expect(seen.claims).toEqual([{ id: "me", boot: seen.boot, ident: "7", name: "nonce/urn:a" }]);
+    expect(seen.boot).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test("does nothing when something else is there, and says what", async () => {
+    await clean();
+    await node.exec(["sh", "-c", "echo other > /srv/thing"]);
+    const stale = await plan({ expected: absentText, commands: [put("a")], settle: mine });
+    expect(stale).toMatchObject({ kind: "stale", seen: { fact: "ident 7\nother", claims: [] } });
+    expect((await node.exec(["cat", "/srv/thing"])).stdout).toBe("other\n");
+  });
+
+  test("names the plan and the command that failed, goes no further, and keeps the claim on what is left", async () => {
+    await clean();
+    const alternatives: Alternative[] = [
+      { expected: "never", commands: [sh("true"), sh("true"), sh("true")], settle: mine },
+      { expected: absentText, commands: [put("half"), sh("ls", "/nowhere"), put("whole")], settle: mine },
+    ];
+    const failed = await plan(...alternatives);
+    expect(failed).toMatchObject({ kind: "failed", plan: 1, step: 1, exitCode: 2, seen: { fact: "ident 7\nhalf" } });
+    expect(failed.stderr).toContain("/nowhere");
+    // What the next attempt finds is known to be ours, though it is only half of it.
+    expect((await observe()).seen.claims.map(({ id }) => id)).toEqual(["me"]);
+  });
+
+  test("releases the claim and the journal only once the thing is gone", async () => {
+    await clean();
+    const journal = { file: "50-thing.sh", commands: [put("a")] };
+    const made = await plan({ expected: absentText, commands: [put("a")], settle: { ...mine, journal } });
+    expect((await node.exec(["sh", "/var/lib/barepod/boot.d/50-thing.sh"])).code).toBe(0);
+    const release = { release: "me", journal: "50-thing.sh" };
+    const kept = await plan({ expected: made.seen.text, commands: [], settle: release });
+    expect(kept).toMatchObject({ kind: "done", seen: { claims: [{ id: "me" }] } });
+    const gone = await plan({ expected: kept.seen.text, commands: [sh("rm", "/srv/thing")], settle: release });
+    expect(gone).toMatchObject({ kind: "done", seen: { text: absentText, claims: [], fact: "" } });
+    expect((await node.exec(["find", "/var/lib/barepod", "-mindepth", "1"])).stdout).toBe("");
+  });
+
+  test("takes other owners' claims away when it adopts", async () => {
+    await clean();
+    const theirs = await plan({
+      expected: absentText,
+      commands: [put("a")],
+      settle: { claim: "you", name: "n/urn:b" },
+    });
+    const adopted = await plan({ expected: theirs.seen.text, commands: [], settle: { ...mine, evict: true } });
+    expect(adopted.seen.claims.map(({ id }) => id)).toEqual(["me"]);
+  });
+
+  test("waits for a change, at most a second", async () => {
+    await clean();
+    const before = (await observe()).seen.text;
+    const waiting = run(observationFrame("Thing.x", thing, { changedFrom: before }));
+    await node.exec(["sh", "-c", "sleep 0.1; echo new > /srv/thing"]);
+    expect((await waiting).seen.fact).toBe("ident 7\nnew");
+  });
+});
