@@ -19,11 +19,11 @@ fail() {
   exit 1
 }
 
-# Fails while something is mounted below folder $1: what is removed there would be removed in what is mounted.
+# Fails while something is mounted below folder $1 or $2: what is removed there would be removed in what is mounted.
 refuse_mounts() {
-  below=$(folder=$1/ awk '
+  below=$(first=$1/ second=${2:-$1}/ awk '
     { gsub(/\\040/, " ", $5); gsub(/\\011/, "\t", $5); gsub(/\\012/, "\n", $5); gsub(/\\134/, "\\", $5) }
-    index($5, ENVIRON["folder"]) == 1 { print $5 }' /proc/self/mountinfo)
+    index($5, ENVIRON["first"]) == 1 || index($5, ENVIRON["second"]) == 1 { print $5 }' /proc/self/mountinfo)
   [ -z "$below" ] || fail "mounted below $1, so nothing is removed; unmount it first: $below"
 }
 
@@ -46,10 +46,12 @@ use_image() {
   if [ -L "$state/lower" ] && [ "$(readlink -- "$state/lower")" != "$images/$key" ]; then drop_image "$state"; fi
   box=$images/$key.new
   trap give_up EXIT
-  # shellcheck disable=SC2174 # all are named
-  mkdir -p -m 700 -- "${state%/*}" "$state" "$images" "$images/$key.users"
-  mkdir -p -- "$state/upper" "$state/work"
-  [ -L "$state/lower" ] || ln -s -- "$images/$key" "$state/lower"
+  # The folders above are for root only: a set-user-id program in them is not for the node's users.
+  umask 077
+  # shellcheck disable=SC2174 # upper and work alone are for all
+  mkdir -p -m 755 -- "$state/upper" "$state/work" "$images/$key.users"
+  umask 022
+  ln -sfn -- "$images/$key" "$state/lower"
   : >"$images/$key.users/${state##*/}"
   if [ ! -d "$images/$key" ]; then
     rm -rf -- "$box"
@@ -74,12 +76,15 @@ give_up() {
 drop_image() {
   image=$(readlink -- "$1/lower") || return 0
   rm -f -- "$image.users/${1##*/}"
-  if [ -z "$(ls -A -- "$image.users" 2>/dev/null)" ]; then
-    rm -rf -- "$image.new"
-    # The name goes first: an image that is half removed must not look whole.
-    [ ! -d "$image" ] || mv -T -- "$image" "$image.new"
-    rm -rf -- "$image.new"
-    rm -rf -- "$image.users"
-  fi
-  rm -f -- "$1/lower"
+  set +f
+  for user in "$image.users"/*; do
+    if [ -e "$user" ]; then image=; fi
+  done
+  set -f
+  [ -n "$image" ] || return 0
+  rm -rf -- "$image.new"
+  # The name goes first: an image that is half removed must not look whole.
+  [ ! -d "$image" ] || mv -T -- "$image" "$image.new"
+  rm -rf -- "$image.new" "$image.users"
+  rmdir -- "$images" 2>/dev/null || :
 }

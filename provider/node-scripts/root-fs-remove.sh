@@ -7,12 +7,11 @@
 #
 # STATE, which remembers that there is something to remove, goes last.
 kind=$1 path=$2 state=$3
-refuse_mounts "$path"
-refuse_mounts "$state"
+refuse_mounts "$path" "$state"
 case $kind in
   folder) empty_folder "$path" ;;
   overlay) umount -- "$path" ;;
 esac
 drop_image "$state"
 rm -rf -- "$state"
-rmdir -- /var/lib/barepod/images "${state%/*}" 2>/dev/null || :
+rmdir -- "${state%/*}" 2>/dev/null || :
