@@ -9,6 +9,7 @@ import { isUnknown } from "./fields";
 import { absentText, type Observation } from "./frame";
 import { Operation, Unfinished } from "./operation";
 import { checkInputs, equal, type NodeInputs, objectOf, replacements, type Spec } from "./resource";
+import { maskFor } from "./secrets";
 import { type Connection, rememberConnection } from "./ssh/pool";
 
 /** The version of what is kept in `_barepod`. */
@@ -182,12 +183,16 @@ class Runner<I extends NodeInputs, S> {
     more: Pick<Bookkeeping, "given" | "drifted" | "unfinished">,
   ): Record<string, unknown> {
     const computed = fact === undefined ? {} : (this.#spec.outputs?.(inputs, fact) ?? {});
-    const bookkeeping: Bookkeeping = { version: stateVersion, seen: seen.text, ...more };
+    // Outputs that are no inputs lie in state in plain text: an observation with a secret in it is not kept, and costs
+    // the next operation one frame more.
+    const kept = maskFor(inputs)(seen.text) === seen.text ? seen.text : absentText;
+    const bookkeeping: Bookkeeping = { version: stateVersion, seen: kept, ...more };
     return plain({ ...inputs, ...computed, _barepod: bookkeeping });
   }
 
+  /** An id is shown, and lies in state in plain text. */
   #id(inputs: I): string {
-    return [inputs.node, ...this.#spec.identity.map((key) => String(inputs[key] ?? ""))].join(":");
+    return maskFor(inputs)([inputs.node, ...this.#spec.identity.map((key) => String(inputs[key] ?? ""))].join(":"));
   }
 
   #bookkeeping(state: State<I>): Bookkeeping {

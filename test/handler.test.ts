@@ -80,3 +80,11 @@ it("goes to the node when nothing has changed at all: the engine knows of an err
   await thing.update?.("edge:/srv/thing", { ...state(), _barepod: { version: 1, given, seen: absentText } }, inputs);
   expect(node.sent).toHaveLength(1);
 });
+
+it("keeps no observation and no id that holds a secret: both lie in state in plain text", async () => {
+  const secret = { ...inputs, path: "/srv/canary", size: "canary", secrets: ["path", "size"] };
+  node.answer = `done boot\nowner ${digest(inputs.owner)} boot - ${inputs.owner}\ncanary`;
+  const made = await thing.create(secret);
+  expect(made.id).toBe("edge:[secret]");
+  expect((made.outs as typeof secret & { _barepod: { seen: string } })._barepod.seen).toBe(absentText);
+});
