@@ -54,12 +54,16 @@ async function create(stack) {
   await stack.show("up", "--yes", "--skip-preview", "--expect-no-changes");
 
   heading("What to try next");
-  console.log(`  Change something, and see only that change:
+  console.log(`  Look around on the node:
+    npx barepod sandbox exec ${name} -- sh
+  Change something, and see only that change:
     edit examples/quickstart/index.ts, then     npm run pulumi -- up
   Break something on the node, and see it found and repaired:
-    npx barepod sandbox exec ${name} -- iptables-save
-    npx barepod sandbox exec ${name} -- ip netns
+    npx barepod sandbox exec ${name} -- sh -c 'umount /run/barepod/pods/default_web/web/rootfs'
     npm run pulumi -- preview
+    npm run pulumi -- up
+  Build a container by hand, primitive by primitive:
+    examples/primitives/index.ts
   Log in to the node:                           npx barepod sandbox connection ${name}
   Remove all of it:                             npm run demo -- --destroy
 `);
