@@ -183,9 +183,10 @@ export class Operation<I extends NodeInputs, S> {
     const seen = readObservation(this.#boot, text);
     const state = this.mine(seen);
     const others = seen.claims.some(({ id }) => id !== this.#me);
-    if (state === undefined && seen.fact !== "")
-      this.progress.warn(`${this.#title()} is not what was made here; it is left alone`);
-    const foreign = others || (state === undefined && seen.fact !== "");
+    // What several may own, and nobody does any more, is no stranger's: its last owner has gone already.
+    const strange = state === undefined && seen.fact !== "" && this.#spec.shared !== true;
+    if (strange) this.progress.warn(`${this.#title()} is not what was made here; it is left alone`);
+    const foreign = others || strange;
     const commands = foreign
       ? []
       : [

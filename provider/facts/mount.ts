@@ -12,10 +12,12 @@ export interface MountState {
   readonly superOptions: readonly string[];
   /** Whether the mount point and the path asked about are the same file: tells a bind mount of that path. */
   readonly sameAsSource: boolean;
+  /** Flags of the mount that the path asked about lies on: a bind mount begins with them. */
+  readonly sourceFlags: readonly string[];
 }
 
 /**
- * The topmost mount at `target`; with `source`, also whether that path is the same file as the target.
+ * The topmost mount at `target`; with `source`, also whether that path is the same file as the target, and how it is mounted.
  *
  * The identity is the device and the root inside it: mount ids are reused at once.
  */
@@ -23,7 +25,12 @@ export function mountAt(target: string, source?: string): Fact<MountState> {
   const same =
     source === undefined
       ? "echo same no"
-      : `if [ ${quote(source)} -ef ${quote(target)} ]; then echo same yes; else echo same no; fi`;
+      : `if [ ${quote(source)} -ef ${quote(target)} ]; then echo same yes; else echo same no; fi
+real=$(readlink -f -- ${quote(source)} | sed 's/\\\\/\\\\134/g; s/ /\\\\040/g; s/\t/\\\\011/g')
+barepod_real=$real awk '
+{ path = ENVIRON["barepod_real"]; prefix = $5 == "/" ? "/" : $5 "/" }
+index(path "/", prefix) == 1 && length($5) >= longest { longest = length($5); flags = $6 }
+END { print "on " flags }' /proc/self/mountinfo`;
   return {
     script: `found=$(barepod_target=${quote(escapeMountPath(target))} awk '
 $5 == ENVIRON["barepod_target"] {
@@ -37,7 +44,7 @@ END { if (line != "") print line }' /proc/self/mountinfo) || return 1
 }
 
 function parseMount(text: string): MountState {
-  const [, mount = "", same] = text.split("\n");
+  const [, mount = "", same, on = ""] = text.split("\n");
   const [fsType = "", source = "", flags = "", superOptions = ""] = mount.split(" ");
   return {
     fsType: unescapeMountPath(fsType),
@@ -45,6 +52,7 @@ function parseMount(text: string): MountState {
     flags: flags.split(","),
     superOptions: superOptions.split(",").map(unescapeMountPath),
     sameAsSource: same === "same yes",
+    sourceFlags: on.replace(/^on /, "").split(","),
   };
 }
 

@@ -21,7 +21,8 @@ export interface MountArgs extends PrimitiveArgs {
   readonly fsType?: pulumi.Input<string> | undefined;
   /**
    * Options as mount(8) knows them, one an element: `["bind", "ro"]`, `["size=64m", "mode=0700"]`. The flags `ro`, `rw`,
-   * `nosuid`, `nodev`, `noexec`, `noatime` and a tmpfs's own options change in place; other changes replace the Mount.
+   * `nosuid`, `nodev`, `noexec`, `noatime` and a tmpfs's size change in place; other changes replace the Mount. A bind mount
+   * has the flags of the mount that its source lies on as well.
    * @defaultValue none
    */
   readonly options?: pulumi.Input<string[]> | undefined;
@@ -35,8 +36,15 @@ export interface MountInputs extends NodeInputs {
   readonly options?: readonly string[];
 }
 
-/** Options that are flags of one mount, which the kernel reports one by one. */
-const flags = ["ro", "nosuid", "nodev", "noexec", "noatime"];
+/** Options that are flags of one mount, which the kernel reports one by one, and what clears each. */
+const opposites: Readonly<Record<string, string>> = {
+  ro: "rw",
+  nosuid: "suid",
+  nodev: "dev",
+  noexec: "exec",
+  noatime: "relatime",
+};
+const flags = Object.keys(opposites);
 
 /** @internal */
 export const mountSpec = defineSpec<MountInputs, MountState>({
@@ -44,9 +52,7 @@ export const mountSpec = defineSpec<MountInputs, MountState>({
   identity: ["target"],
   immutable: ["source", "fsType"],
   cannotChange: (olds, news) =>
-    containsUnknown(news.options) || (news.fsType !== "tmpfs" && !equal(ownOptions(olds), ownOptions(news)))
-      ? ["options"]
-      : [],
+    containsUnknown(news.options) || !equal(fixedOptions(olds), fixedOptions(news)) ? ["options"] : [],
   fields: {
     source: required(text({ max: 4095 })),
     target: required(path()),
@@ -68,13 +74,18 @@ export const mountSpec = defineSpec<MountInputs, MountState>({
   plan: (inputs, seen) => {
     if (seen === undefined) return mount(inputs);
     if (!isOurs(inputs, seen)) return [...unmount(inputs), ...mount(inputs)];
-    return flagsDiffer(inputs, seen) ? [remount(inputs)] : [];
+    return flagsDiffer(inputs, seen) || mayDifferInSize(inputs, seen) ? [remount(inputs, seen)] : [];
   },
   undo: unmount,
   cleanup: (state) => [removeFolder(state.target)],
   drift: (inputs, seen) => {
     if (!isOurs(inputs, seen)) return { source: seen.source, fsType: seen.fsType };
-    return flagsDiffer(inputs, seen) ? { options: [...ownOptions(inputs), ...seenFlags(seen)] } : {};
+    if (!flagsDiffer(inputs, seen) && !differsInSize(inputs, seen)) return {};
+    const size = differsInSize(inputs, seen) ? [seenSize(seen) ?? "size=50%"] : sizeOption(inputs);
+    const shown = seenFlags(seen).filter(
+      (flag) => wantedFlags(inputs).includes(flag) || !mayInherit(inputs, seen, flag),
+    );
+    return { options: [...fixedOptions(inputs), ...size, ...shown] };
   },
   boot: { rank: ({ target }) => `50.${String(target.split("/").length).padStart(3, "0")}` },
 });
@@ -105,7 +116,7 @@ function isBind({ options }: { readonly options?: readonly string[] | undefined 
 
 /** The options that are not flags: the file system's own. */
 function ownOptions({ options }: MountInputs): string[] {
-  return (options ?? []).filter((option) => !flags.includes(option) && option !== "rw");
+  return (options ?? []).filter((option) => !Object.entries(opposites).flat().includes(option));
 }
 
 function wantedFlags({ options }: MountInputs): string[] {
@@ -116,8 +127,52 @@ function seenFlags(seen: MountState): string[] {
   return flags.filter((flag) => seen.flags.includes(flag));
 }
 
+/** The options that the kernel cannot change on a living mount. */
+function fixedOptions(inputs: MountInputs): string[] {
+  const size = sizeOption(inputs);
+  return ownOptions(inputs).filter((option) => !size.includes(option));
+}
+
+/** A bind mount begins with the flags of the mount that its source lies on; whether they are still there is all the same. */
+function mayInherit(inputs: MountInputs, seen: MountState, flag: string): boolean {
+  const refused = inputs.options?.includes(opposites[flag] ?? "") ?? false;
+  return isBind(inputs) && seen.sourceFlags.includes(flag) && !refused;
+}
+
 function flagsDiffer(inputs: MountInputs, seen: MountState): boolean {
-  return !equal(wantedFlags(inputs), seenFlags(seen));
+  const wanted = wantedFlags(inputs);
+  return flags.some((flag) =>
+    wanted.includes(flag) ? !seen.flags.includes(flag) : seen.flags.includes(flag) && !mayInherit(inputs, seen, flag),
+  );
+}
+
+/** The option that sets a tmpfs's size, the one of its own options that can be changed later. */
+function sizeOption({ fsType, options }: MountInputs): string[] {
+  return fsType === "tmpfs" ? (options ?? []).filter((option) => option.startsWith("size=")).slice(-1) : [];
+}
+
+function seenSize(seen: MountState): string | undefined {
+  return seen.superOptions.find((option) => option.startsWith("size="));
+}
+
+/** Bytes; undefined for a share of the memory, which only the node can reckon. */
+function bytesOf(size: string): number | undefined {
+  const [, digits, unit = ""] = /^size=(\d+)([kmg]?)$/i.exec(size) ?? [];
+  return digits === undefined ? undefined : Number(digits) * 1024 ** ["", "k", "m", "g"].indexOf(unit.toLowerCase());
+}
+
+/** Whether a tmpfs is certainly of another size. The kernel rounds up to pages, and does not show its default. */
+function differsInSize(inputs: MountInputs, seen: MountState): boolean {
+  if (inputs.fsType !== "tmpfs") return false;
+  const [wanted, found] = [sizeOption(inputs)[0], seenSize(seen)];
+  if (wanted === undefined) return found !== undefined;
+  const bytes = bytesOf(wanted);
+  const largestPage = 65_536;
+  return bytes !== undefined && Math.abs(bytes - (bytesOf(found ?? "") ?? Number.NEGATIVE_INFINITY)) >= largestPage;
+}
+
+function mayDifferInSize(inputs: MountInputs, seen: MountState): boolean {
+  return differsInSize(inputs, seen) || sizeOption(inputs).some((size) => bytesOf(size) === undefined);
 }
 
 function isOurs(inputs: MountInputs, seen: MountState): boolean {
@@ -141,21 +196,24 @@ function mount(inputs: MountInputs): Command[] {
       ),
     ];
   const how = options.includes("rbind") ? "rbind" : "bind";
-  const flagged = options.some((option) => option !== "bind" && option !== "rbind");
+  const named = options.filter((option) => Object.entries(opposites).flat().includes(option));
   return [
     refuseLinks(target),
     makeMountPoint(source, target),
     sh("mount", "-o", how, "--", source, target),
     // A bind mount takes its flags from its source; only a second call sets its own (mount(8), "Bind mount operation").
-    ...(flagged ? [remount(inputs)] : []),
+    ...(named.length > 0 ? [sh("mount", "-o", ["remount", "bind", ...named].join(","), "--", target)] : []),
   ];
 }
 
-function remount(inputs: MountInputs): Command {
-  const set = wantedFlags(inputs);
-  const all = isBind(inputs) ? ["remount", "bind", ...set] : ["remount", ...ownOptions(inputs), ...set];
-  if (!set.includes("ro")) all.push("rw");
-  return sh("mount", "-o", all.join(","), "--", inputs.target);
+/** Sets the flags of a living mount. mount(8) keeps what is not named, so each flag is named, set or cleared. */
+function remount(inputs: MountInputs, seen: MountState): Command {
+  const kept = (flag: string) => seen.flags.includes(flag) && mayInherit(inputs, seen, flag);
+  const wanted = wantedFlags(inputs);
+  const all = flags.map((flag) => (wanted.includes(flag) || kept(flag) ? flag : (opposites[flag] ?? "")));
+  const size = inputs.fsType !== "tmpfs" || sizeOption(inputs).length > 0 ? [] : ["size=50%"];
+  const how = isBind(inputs) ? ["remount", "bind"] : ["remount", ...ownOptions(inputs), ...size];
+  return sh("mount", "-o", [...how, ...all].join(","), "--", inputs.target);
 }
 
 function unmount({ target }: MountInputs): Command[] {

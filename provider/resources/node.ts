@@ -73,7 +73,9 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
       ...["ipam", "images", "rootfs", "volumes"].map((name) => `/var/lib/barepod/${name}`),
       ...["namespaces", "pods", "process", "addresses"].map((name) => `/run/barepod/${name}`),
     ),
-    // Taken for this very frame; whoever comes next makes it anew.
+  ],
+  // Taken for this very frame; whoever comes next makes it anew.
+  cleanup: () => [
     raw("remove the lock", 'rm -f -- "$1/lock" "$1/holder" && { rmdir -- "$1" 2>/dev/null || :; }', "/run/barepod"),
   ],
   drift: (inputs, seen) => {
