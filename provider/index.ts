@@ -1,8 +1,22 @@
 /** The public surface of `barepod`. Nothing here loads SSH code: that lives behind `barepod/provider`. */
 
 export { Pod, type PodArgs, type PodStatus } from "./components/pod";
+export type {
+  IptablesAddressType,
+  IptablesLimit,
+  IptablesRecent,
+  IptablesRuleFields,
+  IptablesStatistic,
+} from "./iptables/rule";
 export { CGroup, type CGroupArgs } from "./resources/cgroup";
 export { File, type FileArgs } from "./resources/file";
+export {
+  IptablesChain,
+  type IptablesChainArgs,
+  type IptablesJump,
+  type IptablesJumpFields,
+} from "./resources/iptables-chain";
+export { IptablesRule, type IptablesRuleArgs } from "./resources/iptables-rule";
 export { Mount, type MountArgs } from "./resources/mount";
 export { Namespace, type NamespaceArgs } from "./resources/namespace";
 export { Node, type NodeArgs, type NodeFacts } from "./resources/node";
@@ -15,4 +29,4 @@ export {
 } from "./resources/process";
 export { RootFs, type RootFsArgs } from "./resources/root-fs";
 export { VethPair, type VethPairArgs } from "./resources/veth-pair";
-export type { Connection, ConnectionArgs } from "./ssh/connection-args";
+export type { Connection, ConnectionArgs, HostArgs } from "./ssh/connection-args";

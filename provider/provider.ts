@@ -5,6 +5,8 @@
 import { handler } from "./handler";
 import { cgroupSpec } from "./resources/cgroup";
 import { fileSpec } from "./resources/file";
+import { iptablesChainSpec } from "./resources/iptables-chain";
+import { iptablesRuleSpec } from "./resources/iptables-rule";
 import { mountSpec } from "./resources/mount";
 import { namespaceSpec } from "./resources/namespace";
 import { nodeSpec } from "./resources/node";
@@ -18,5 +20,7 @@ export const Mount = handler(mountSpec);
 export const Namespace = handler(namespaceSpec);
 export const Node = handler(nodeSpec);
 export const VethPair = handler(vethPairSpec);
+export const IptablesRule = handler(iptablesRuleSpec);
+export const IptablesChain = handler(iptablesChainSpec);
 export const Process = handler(processSpec);
 export const RootFs = handler(rootFsSpec);
