@@ -71,10 +71,11 @@ function mounts(container: ContainerConfig): Line[] {
     ...container.maskedPaths.map((path): Line => ["mask", path]),
     ...container.readonlyPaths.map((path): Line => ["ropath", path]),
   ];
+  const proc: Line = ["mount", "proc", "/proc", "proc", "nosuid,noexec,nodev", "-"];
   // In the node's own root only /proc differs: it shows the process's own PID namespace.
-  if (rootFs === undefined) return [["mount", "proc", "/proc", "proc", "nosuid,noexec,nodev", "-"], ...binds(volumes)];
+  if (rootFs === undefined) return [proc, ...binds(volumes), ...(privileged ? [] : hidden)];
   return [
-    ["mount", "proc", "/proc", "proc", "nosuid,noexec,nodev", "-"],
+    proc,
     ...(privileged ? nodeDevices() : ownDevices()),
     ["mount", "sysfs", "/sys", "sysfs", privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", "-"],
     ...binds(volumes),

@@ -28,7 +28,7 @@ export interface ProcessState {
   readonly keeper: boolean;
   readonly restartPolicy: string;
   readonly gracePeriod: number;
-  /** The control group of each container, by its name. */
+  /** The control group of each container that has one, by its name. */
   readonly cgroups: Readonly<Record<string, string>>;
   readonly address: string;
   readonly hostAddress: string;
@@ -43,32 +43,33 @@ export function processFolder(name: string): string {
 /** The group kept in the folder of `name`; `namespace` is where its pins lie, by which its address is found. */
 export function processAt(name: string, namespace: string | undefined): Fact<ProcessState> {
   const address = `/run/barepod/addresses/${namespace?.slice(namespace.lastIndexOf("/") + 1) ?? "-"}`;
+  // What a program has printed may be any bytes: it travels as base64, or the text would not compare equal.
   return {
-    script: `d=${quote(processFolder(name))} t='	'
+    script: `d=${quote(processFolder(name))} t='\t'
 [ -d "$d" ] || return 0
 alive() {
 { read -r stat < "/proc/$1/stat"; } 2>/dev/null || return 1
-want=$2; set -- \${stat##*) }; [ "\${20}" = "$want" ]
+want=$2; set -- \${stat##*) }; case $1 in Z|X) return 1 ;; esac; [ "\${20}" = "$want" ]
 }
-if IFS=$t read -r pid start 2>/dev/null < "$d/keeper" && alive "$pid" "$start"; then echo keeper; fi
-if read -r address 2>/dev/null < ${quote(address)}; then echo "address$t$address"; fi
-if read -r address 2>/dev/null < ${nodeFolder}/address; then echo "host$t$address"; fi
-[ -e "$d/spec" ] || { echo "broken"; return 0; }
+if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "$start"; then echo keeper; fi
+if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
+if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
+[ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 while IFS=$t read -r key name cgroup logs _; do
 case $key in restart|grace) echo "$key$t$name" ;; container)
-echo "container$t$name$t$cgroup"
-pid= start= at= code= reason= state= restarts=
-if read -r state 2>/dev/null < "$d/$name/state"; then echo "state$t$state"; fi
-if read -r restarts 2>/dev/null < "$d/$name/restarts"; then echo "restarts$t$restarts"; fi
-if IFS=$t read -r code reason 2>/dev/null < "$d/$name/last"; then echo "last$t$code$t$reason"; fi
-if IFS=$t read -r status pid start at 2>/dev/null < "$d/$name/status" && [ "$status" = running ] && alive "$pid" "$start"
+printf 'container\\t%s\\t%s\\n' "$name" "$cgroup"
+status= pid= start= at= code= reason= state= restarts=
+if { read -r restarts < "$d/$name/restarts"; } 2>/dev/null; then echo "restarts$t$restarts"; fi
+if { IFS=$t read -r code reason < "$d/$name/last"; } 2>/dev/null; then echo "last$t$code$t$reason"; fi
+if { IFS=$t read -r status pid start at < "$d/$name/status"; } 2>/dev/null && [ "$status" = running ] && alive "$pid" "$start"
 then echo "running$t$pid$t$at"
 else
-[ ! -s "$d/$name/error" ] || { read -r error < "$d/$name/error"; echo "error$t$error"; }
-[ ! -e "$logs/\${restarts:-0}.log" ] || tail -n 5 "$logs/\${restarts:-0}.log" | sed "s/^[^ ]* [^ ]* [^ ]* /log$t/"
+if { read -r state < "$d/$name/state"; } 2>/dev/null; then echo "state$t$state"; fi
+[ ! -s "$d/$name/error" ] || echo "error$t$(head -c 2000 "$d/$name/error" | base64 | tr -d '\\n')"
+[ ! -s "$logs/\${restarts:-0}.log" ] || echo "log$t$(tail -n 5 "$logs/\${restarts:-0}.log" | cut -c 1-1000 | base64 | tr -d '\\n')"
 fi ;;
 esac
-done < "$d/spec"`,
+done < "$d/keeper.spec"`,
     parse: parseProcess,
   };
 }
@@ -76,43 +77,41 @@ done < "$d/spec"`,
 function parseProcess(text: string): ProcessState {
   const lines = text.split("\n").map((line) => line.split("\t"));
   const first = (key: string): string => lines.find(([found]) => found === key)?.[1] ?? "";
-  const containers: ContainerState[] = [];
-  const cgroups: Record<string, string> = {};
-  let own: string[][] = [];
-  for (const line of [...lines].reverse()) {
-    if (line[0] !== "container") {
-      own.unshift(line);
-      continue;
-    }
-    const [, name = "", cgroup = "-"] = line;
-    cgroups[name] = cgroup;
-    containers.unshift(parseContainer(name, own));
-    own = [];
-  }
+  const starts = lines.flatMap(([key], index) => (key === "container" ? [index] : []));
+  const blocks = starts.map((from, index) => lines.slice(from, starts[index + 1]));
+  const groups = blocks.flatMap(([[, name = "", cgroup = "/"] = []]) => (cgroup === "/" ? [] : [[name, cgroup]]));
   return {
     keeper: lines.some(([key]) => key === "keeper"),
     restartPolicy: first("restart"),
     gracePeriod: Number(first("grace")),
-    cgroups,
+    cgroups: Object.fromEntries(groups) as Record<string, string>,
     address: first("address"),
     hostAddress: first("host"),
-    containers,
+    containers: blocks.map(parseContainer),
   };
 }
 
-function parseContainer(name: string, lines: readonly (readonly string[])[]): ContainerState {
+function parseContainer(lines: readonly (readonly string[])[]): ContainerState {
   const find = (key: string): readonly string[] | undefined => lines.find(([found]) => found === key);
-  const [state = "", reason = ""] = find("state")?.[1]?.split(" ") ?? [];
   const running = find("running");
   const last = find("last");
+  const [state = "", reason = ""] = running === undefined ? (find("state")?.[1]?.split(" ") ?? []) : ["running"];
   return {
-    name,
-    state: state === "running" && running === undefined ? "" : state,
+    name: find("container")?.[1] ?? "",
+    state,
     reason,
     restarts: Number(find("restarts")?.[1] ?? 0),
     ...(running === undefined ? {} : { pid: Number(running[1]), startedAt: running[2] ?? "" }),
     ...(last === undefined ? {} : { last: { exitCode: Number(last[1]), reason: last[2] ?? "" } }),
-    error: find("error")?.slice(1).join("\t") ?? "",
-    log: lines.flatMap((line) => (line[0] === "log" ? [line.slice(1).join("\t")] : [])),
+    error: (decode(find("error")?.[1])[0] ?? "").replace(/^launcher: /, ""),
+    log: decode(find("log")?.[1]).map((line) => line.replace(/^\S+ std(out|err) [PF] /, "")),
   };
+}
+
+/** Lines of text; bytes that are no UTF-8 show as U+FFFD, control characters as `?`. */
+function decode(base64 = ""): string[] {
+  const lines = Buffer.from(base64, "base64").toString("utf8").split("\n");
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a program's output may steer the terminal that shows it
+  const steering = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+  return lines.map((line) => line.replace(steering, "?")).filter((line) => line !== "");
 }

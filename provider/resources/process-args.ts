@@ -1,0 +1,164 @@
+/** What a Process is told: its arguments in a program, and the same as the provider gets them. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { Volume } from "../launcher-config";
+import type { NodeInputs, PrimitiveArgs } from "../resource";
+
+/** What one container runs, and how it is confined. */
+export interface ContainerArgs {
+  /** The program and its arguments. The program is looked up in PATH inside the root. No shell is involved. */
+  readonly command: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * The environment, besides PATH. Values may be secrets.
+   * @defaultValue only PATH
+   */
+  readonly env?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+  /**
+   * The working directory, which must exist.
+   * @defaultValue `/`
+   */
+  readonly workingDir?: pulumi.Input<string> | undefined;
+  /**
+   * The root directory: a RootFs's `path`.
+   * @defaultValue the node's own root
+   */
+  readonly rootFs?: pulumi.Input<string> | undefined;
+  /** The control group: a CGroup's `path`. Changes in place. */
+  readonly cgroup?: pulumi.Input<string> | undefined;
+  /** Folders and files of the node that the container sees, mounted in its own mount namespace. */
+  readonly volumes?: pulumi.Input<pulumi.Input<Volume>[]> | undefined;
+  /**
+   * The user id, 0 to 2147483647.
+   * @defaultValue 0
+   */
+  readonly runAsUser?: pulumi.Input<number> | undefined;
+  /**
+   * The group id, 0 to 2147483647.
+   * @defaultValue 0
+   */
+  readonly runAsGroup?: pulumi.Input<number> | undefined;
+  /** Further group ids. */
+  readonly supplementalGroups?: pulumi.Input<number[]> | undefined;
+  /** Capabilities to add to and drop from containerd's default set, without `CAP_`; `ALL` is known. */
+  readonly capabilities?: pulumi.Input<{ readonly add?: string[]; readonly drop?: string[] }> | undefined;
+  /**
+   * Whether the program may gain privileges, by set-user-id for example (prctl(2), PR_SET_NO_NEW_PRIVS).
+   * @defaultValue true
+   */
+  readonly allowPrivilegeEscalation?: pulumi.Input<boolean> | undefined;
+  /**
+   * All capabilities, the node's devices, nothing masked.
+   * @defaultValue false
+   */
+  readonly privileged?: pulumi.Input<boolean> | undefined;
+  /** @defaultValue false */
+  readonly readOnlyRootFilesystem?: pulumi.Input<boolean> | undefined;
+  /** @defaultValue containerd's */
+  readonly maskedPaths?: pulumi.Input<string[]> | undefined;
+  /** @defaultValue containerd's */
+  readonly readonlyPaths?: pulumi.Input<string[]> | undefined;
+}
+
+/** One of several containers of a {@link Process}. */
+export interface NamedContainerArgs extends ContainerArgs {
+  /** A DNS label, unique in the Process. */
+  readonly name: pulumi.Input<string>;
+}
+
+/** What a {@link Process} is about besides its container. */
+export interface ProcessOwnArgs extends PrimitiveArgs {
+  /**
+   * The name on the node. Changing this replaces the Process.
+   * @defaultValue generated from the resource's name
+   */
+  readonly name?: pulumi.Input<string> | undefined;
+  /** Several containers under one keeper, instead of one. */
+  readonly containers?: pulumi.Input<pulumi.Input<NamedContainerArgs>[]> | undefined;
+  /** A Namespace's `path`: the process joins what is pinned there, and gets fresh namespaces of the other types. */
+  readonly namespace?: pulumi.Input<string> | undefined;
+  /** Which of the node's own namespaces the process stays in. */
+  readonly hostNamespaces?: pulumi.Input<pulumi.Input<NamespaceType>[]> | undefined;
+  /** Mounts' `target`s that must be there first, and go last. */
+  readonly mounts?: pulumi.Input<pulumi.Input<string>[]> | undefined;
+  /** VethPairs' `name`s that must be there first, and go last. */
+  readonly interfaces?: pulumi.Input<pulumi.Input<string>[]> | undefined;
+  /**
+   * When an ended container is started again, with Kubernetes' back-off: at once, then after 10 s, doubling to 300 s,
+   * started over after ten minutes of running. Changes in place.
+   * @defaultValue `Always`
+   */
+  readonly restartPolicy?: pulumi.Input<"Always" | "OnFailure" | "Never"> | undefined;
+  /**
+   * Seconds between TERM and KILL when it is deleted. Changes in place.
+   * @defaultValue 30
+   */
+  readonly terminationGracePeriodSeconds?: pulumi.Input<number> | undefined;
+  /** The pod that it belongs to: names its log folder as a kubelet does. */
+  readonly pod?: pulumi.Input<{ readonly namespace: string; readonly name: string }> | undefined;
+  /**
+   * Whether the containers see the node's resolv.conf; with systemd-resolved the one that lists the real servers.
+   * @defaultValue false
+   */
+  readonly resolvConf?: pulumi.Input<boolean> | undefined;
+  /**
+   * Whether to return before the containers run.
+   * @defaultValue false
+   */
+  readonly skipAwait?: pulumi.Input<boolean> | undefined;
+  /**
+   * Seconds to wait until the containers run.
+   * @defaultValue 600
+   */
+  readonly timeoutSeconds?: pulumi.Input<number> | undefined;
+}
+
+/** The inputs of a {@link Process}: one container's own, or `containers`. */
+export interface ProcessArgs extends ProcessOwnArgs, Partial<ContainerArgs> {}
+
+export type NamespaceType = "net" | "uts" | "ipc" | "pid" | "mnt" | "cgroup";
+
+/** One container, resolved. @internal */
+export interface Container {
+  readonly name?: string;
+  readonly command?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly workingDir?: string;
+  readonly rootFs?: string;
+  readonly cgroup?: string;
+  readonly volumes?: readonly Volume[];
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+  readonly supplementalGroups?: readonly number[];
+  readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
+  readonly allowPrivilegeEscalation?: boolean;
+  readonly privileged?: boolean;
+  readonly readOnlyRootFilesystem?: boolean;
+  readonly maskedPaths?: readonly string[];
+  readonly readonlyPaths?: readonly string[];
+}
+
+/** @internal */
+export interface ProcessInputs extends NodeInputs, Omit<Container, "name"> {
+  readonly name: string;
+  readonly containers?: readonly Container[];
+  readonly namespace?: string;
+  readonly hostNamespaces?: readonly NamespaceType[];
+  readonly mounts?: readonly string[];
+  readonly interfaces?: readonly string[];
+  readonly restartPolicy?: string;
+  readonly terminationGracePeriodSeconds?: number;
+  readonly pod?: { readonly namespace: string; readonly name: string };
+  readonly resolvConf?: boolean;
+  readonly skipAwait?: boolean;
+  readonly timeoutSeconds?: number;
+  readonly running: boolean;
+}
+
+/** The containers, whichever way they were given. @internal */
+export function containersOf(inputs: ProcessInputs): readonly Container[] {
+  return inputs.containers ?? [{ ...inputs, name: "main" }];
+}
+
+/** Whether the process stays in the node's own namespace of a type. @internal */
+export function sharesWithNode(inputs: ProcessInputs, type: NamespaceType): boolean {
+  return inputs.hostNamespaces?.includes(type) === true;
+}

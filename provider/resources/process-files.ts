@@ -1,0 +1,141 @@
+/** What the keeper reads, and the commands that call it. Pure. */
+import { all, type Command, either, raw, render, secret, sh, write } from "../command/command";
+import { makeFolder, parentOf, removeFolder } from "../command/folders";
+import { type ProcessState, processFolder } from "../facts/process";
+import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
+import { boundedName, digest, uidOf } from "../naming";
+import { keeperPath } from "../node-programs";
+import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
+
+/** Where a kubelet has its logs. */
+const logFolders = ["/var/log/pods", "/var/log/containers"];
+
+/** Starts the containers, where nothing of them is. */
+export function start(inputs: ProcessInputs): Command[] {
+  const folder = processFolder(inputs.name);
+  const containers = containersOf(inputs);
+  return [
+    raw(
+      "make a folder that only root reads",
+      '(umask 077; mkdir -p -- "$@")',
+      ...containers.map(({ name }) => `${folder}/${name}`),
+    ),
+    either(all(...logFolders.map((path) => sh("test", "-d", path))), locked(all(...logFolders.map(makeFolder)))),
+    ...ephemeralFolders(inputs).flatMap((path) => [locked(makeFolder(path)), sh("chmod", "0777", path)]),
+    write(`${folder}/keeper.spec`, keeperSpec(inputs), { mode: 0o600 }),
+    ...containers.map((container) =>
+      write(`${folder}/${container.name}/conf`, secret(launcherConfig(complete(inputs, container))), { mode: 0o600 }),
+    ),
+    sh(keeperPath(), "start", folder),
+  ];
+}
+
+/** Ends the containers: TERM, the grace period, KILL. */
+export function stop(inputs: ProcessInputs): Command {
+  const folder = processFolder(inputs.name);
+  return raw("end the containers", '"$1" stop "$2" && rm -rf -- "$2"', keeperPath(), folder);
+}
+
+/** Changes what can be changed while the containers run. */
+export function change(inputs: ProcessInputs): Command[] {
+  const folder = processFolder(inputs.name);
+  return [write(`${folder}/keeper.spec.new`, keeperSpec(inputs), { mode: 0o600 }), sh(keeperPath(), "change", folder)];
+}
+
+/** Removes what was made beside the containers, and a keeper whose folder somebody has removed. */
+export function cleanup(inputs: ProcessInputs): Command[] {
+  return [
+    raw(
+      "end what is left without its folder",
+      `for group in "/sys/fs/cgroup/barepod/$3" /sys/fs/cgroup/*/"barepod/$3"; do
+if [ -d "$group" ]; then "$1" stop "$2" || return; break; fi
+done
+[ ! -e "$2" ] || rm -rf -- "$2"
+rmdir -- "\${2%/*}" 2>/dev/null || :`,
+      keeperPath(),
+      processFolder(inputs.name),
+      inputs.name,
+    ),
+    ...ephemeralFolders(inputs).flatMap((path) => [
+      sh("rm", "-rf", "--one-file-system", "--", path),
+      locked(all(removeFolder(path), removeFolder(parentOf(path)))),
+    ]),
+    locked(all(...logFolders.map(removeFolder))),
+  ];
+}
+
+/** What of the keeper's settings the node has otherwise; they change in place. */
+export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
+  const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
+  const isMoved = ({ name = "", cgroup }: Container): boolean => seen.cgroups[name] !== cgroup;
+  const moved = containersOf(inputs).some(isMoved);
+  const groups = (each: Container): Container =>
+    isMoved(each) ? { ...each, cgroup: seen.cgroups[each.name ?? ""] ?? "" } : each;
+  return {
+    ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
+    ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
+    ...(!moved
+      ? {}
+      : containers === undefined
+        ? { cgroup: seen.cgroups["main"] ?? "" }
+        : { containers: containers.map(groups) }),
+  };
+}
+
+/** Folders that are made for the containers and go with them. */
+function ephemeralFolders(inputs: ProcessInputs): string[] {
+  const volumes = containersOf(inputs).flatMap((container) => container.volumes ?? []);
+  return [...new Set(volumes.flatMap((volume) => (volume.ephemeral === true ? [volume.source] : [])))];
+}
+
+/** A Process is started and ended without the node's lock, which the list of folders needs. */
+function locked(command: Command): Command {
+  return sh("flock", "/run/barepod/lock", "sh", "-c", render(command, { reveal: true }));
+}
+
+/** The text of `keeper.spec`: no field holds a TAB or a newline, and none that may be followed by another is empty. */
+function keeperSpec(inputs: ProcessInputs): string {
+  const { namespace = "default", name } = inputs.pod ?? { name: inputs.name };
+  const pod = boundedName("", `${namespace}_${name}_${uidOf(inputs.owner)}`, 250);
+  const lines = [
+    ["restart", inputs.restartPolicy ?? "Always"],
+    ["grace", inputs.terminationGracePeriodSeconds ?? 30],
+    ["namespace", inputs.namespace ?? ""],
+    ["host", inputs.hostNamespaces?.join(",") ?? ""],
+    ...containersOf(inputs).map((container) => [
+      "container",
+      container.name ?? "",
+      container.cgroup ?? "/",
+      `/var/log/pods/${pod}/${container.name}`,
+      `/var/log/containers/${boundedName("", `${name}_${namespace}_${container.name}`, 180)}-${digest(`${inputs.owner} ${container.name}`, 64)}.log`,
+      getsResolvConf(inputs, container) ? "yes" : "no",
+    ]),
+  ];
+  return `${lines.map((line) => line.join("\t")).join("\n")}\n`;
+}
+
+/** In the node's own root the file is there already, and a volume in its place is meant. */
+function getsResolvConf(inputs: ProcessInputs, { rootFs, volumes = [] }: Container): boolean {
+  const isCovered = volumes.some(({ target }) => ["/etc", "/etc/resolv.conf"].includes(target));
+  return inputs.resolvConf === true && rootFs !== undefined && !isCovered && !sharesWithNode(inputs, "mnt");
+}
+
+function complete(inputs: ProcessInputs, container: Container): ContainerConfig {
+  const { add = [], drop = [] } = container.capabilities ?? {};
+  const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups } = container;
+  const optionals = { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups };
+  return {
+    ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as typeof container),
+    command: container.command ?? [],
+    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...container.env },
+    addCapabilities: add,
+    dropCapabilities: drop,
+    allowPrivilegeEscalation: container.allowPrivilegeEscalation ?? true,
+    privileged: container.privileged ?? false,
+    readOnlyRootFilesystem: container.readOnlyRootFilesystem ?? false,
+    maskedPaths: container.maskedPaths ?? (rootFs === undefined ? [] : defaultMaskedPaths),
+    readonlyPaths: container.readonlyPaths ?? (rootFs === undefined ? [] : defaultReadonlyPaths),
+    volumes: container.volumes ?? [],
+    ownMounts: !sharesWithNode(inputs, "mnt"),
+  };
+}

@@ -1,0 +1,332 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sandboxObstacle } from "../harness/sandbox";
+import { type Failure, ProcessNode, type ProcessState, pidOf } from "./process-node";
+
+const obstacle = sandboxObstacle();
+const shell = (line: string) => ["sh", "-c", line];
+const forever = ["sleep", "1000000"];
+
+describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {
+  let at: ProcessNode;
+  beforeAll(async () => {
+    at = await ProcessNode.start();
+  });
+  afterAll(async () => {
+    await at[Symbol.asyncDispose]();
+  });
+  const { sh, create, remove, read, update, log, fail } = {
+    sh: (line: string) => at.sh(line),
+    create: (name: string, more: object) => at.create(name, more),
+    remove: (state: object) => at.remove(state),
+    read: (state: object) => at.read(state),
+    update: (state: ProcessState, more?: object) => at.update(state, more),
+    log: (state: { name: string }, container?: string) => at.log(state, container),
+    fail: (name: string, more: object) => at.fail(name, more),
+  };
+  /** Runs a program to its end and gives its log. */
+  const output = async (name: string, more: object): Promise<string[]> => {
+    const made = await create(name, { restartPolicy: "Never", ...more });
+    await at.until(`grep -q ^terminated /run/barepod/process/${name}/main/state`);
+    const lines = await log(made);
+    await remove(made);
+    return lines;
+  };
+
+  test("runs, reads as it was declared, and leaves nothing behind", async () => {
+    const before = await at.node.snapshot();
+    const made = await create("hello", {
+      command: shell("echo started; echo wrong >&2; exec sleep 1000"),
+      terminationGracePeriodSeconds: 0,
+    });
+    expect(made).toMatchObject({
+      phase: "Running",
+      containerStatuses: [{ name: "main", state: "running", restartCount: 0 }],
+    });
+    expect(await sh(`tr '\\0' ' ' < /proc/${pidOf(made)}/cmdline`)).toBe("sleep 1000");
+    expect(await log(made)).toEqual(["stdout F started", "stderr F wrong"]);
+    expect(await sh("readlink -e /var/log/containers/hello_default_main-*.log")).toMatch(
+      /^\/var\/log\/pods\/default_hello_[0-9a-f-]{36}\/main\/0\.log$/,
+    );
+    const { inputs } = await read(made);
+    expect(inputs).toMatchObject({ name: "hello", running: true });
+    const again = await update(made);
+    expect(pidOf(again)).toBe(pidOf(made));
+    await remove(made);
+    expect((await read(made)).id).toBe("");
+    await remove(made);
+    expect(await at.node.snapshot()).toEqual(before);
+  });
+
+  test("starts and ends within a moment", async () => {
+    const times: [number, number][] = [];
+    for (let round = 0; round < 5; round += 1) {
+      const began = performance.now();
+      const made = await create("quick", { command: shell("trap exit TERM; while :; do sleep 0.01; done") });
+      const made_ = performance.now();
+      await remove(made);
+      times.push([made_ - began, performance.now() - made_]);
+    }
+    const median = (which: 0 | 1) => times.map((each) => each[which]).sort((a, b) => a - b)[2] ?? 0;
+    console.log(`create ${median(0).toFixed(0)} ms, delete ${median(1).toFixed(0)} ms (medians of 5)`);
+  });
+
+  test("costs little memory beside its containers", async () => {
+    const containers = Array.from({ length: 2 }, (_, index) => ({
+      name: `c${index}`,
+      command: shell("head -c 3000000 /dev/zero | tr '\\0' 'x' | fold -w 100; exec sleep 1000"),
+    }));
+    const made = await create("memory", { containers, terminationGracePeriodSeconds: 0 });
+    await at.until("[ $(cat /var/log/pods/default_memory_*/*/0.log* | wc -l) -ge 59000 ]");
+    const rows =
+      await sh(`for p in $(cat /sys/fs/cgroup/barepod/memory/_keeper/cgroup.procs /sys/fs/cgroup/unified/barepod/memory/_keeper/cgroup.procs 2>/dev/null); do
+      echo $(cat /proc/$p/comm) $(sed -n 's/^Pss: *\\([0-9]*\\).*/\\1/p' /proc/$p/smaps_rollup); done`);
+    const sizes = rows.split("\n").map((row) => row.split(" ") as [string, string]);
+    const sum = (comm: string) =>
+      sizes.filter(([name]) => name === comm).reduce((all, [, size]) => all + Number(size), 0);
+    const pumps = sizes.filter(([name]) => name === "launcher");
+    console.log(
+      `PSS of a pod with 2 containers: keeper and supervisors ${sum("keeper.sh")} KB, log pumps ${pumps.map(([, size]) => size).join(" and ")} KB`,
+    );
+    expect(sum("keeper.sh")).toBeGreaterThan(0);
+    expect(sum("keeper.sh")).toBeLessThanOrEqual(1500);
+    expect(pumps).toHaveLength(2);
+    for (const [, size] of pumps) expect(Number(size)).toBeLessThanOrEqual(150);
+    await remove(made);
+  });
+
+  describe("a failure is told by the same up, with the reason and the last lines of the log", () => {
+    test.each<[string, object, RegExp]>([
+      [
+        "an exit code",
+        { command: shell("echo one; printf 'bad \\377 byte\\n' >&2; exit 3") },
+        /^container main ended with exit code 3.*\n {2}the last lines of its log:\n {4}one\n {4}bad \ufffd byte$/,
+      ],
+      [
+        "an exit code, for good",
+        { command: shell("exit 3"), restartPolicy: "Never" },
+        /^container main ended with exit code 3$/,
+      ],
+      [
+        "an exit code after a while",
+        { command: shell("sleep 0.03; exit 4"), restartPolicy: "OnFailure" },
+        /exit code 4, 2 times$/,
+      ],
+      [
+        "a success that should have gone on",
+        { command: ["true"] },
+        /exit code 0, 2 times: with restartPolicy Always a program must keep running$/,
+      ],
+      [
+        "a signal",
+        { command: shell("kill -SEGV $$"), hostNamespaces: ["pid"], restartPolicy: "Never" },
+        /exit code 139 \(SIGSEGV\)$/,
+      ],
+      [
+        "a program that is not there",
+        { command: ["no such program"] },
+        /could not be started: exec: exec: "no such program": not found in PATH$/,
+      ],
+      [
+        "a program that cannot run",
+        { command: ["/etc/passwd"] },
+        /could not be started: exec: exec: "\/etc\/passwd": permission denied$/,
+      ],
+      [
+        "a folder that is not there",
+        { command: forever, workingDir: "/no/such" },
+        /could not be started: cwd: \/no\/such: /,
+      ],
+      ["a root that is not there", { command: forever, rootFs: "/no/such" }, /could not be started: .*\/no\/such/],
+      [
+        "a namespace that is not there",
+        { command: forever, namespace: "/run/barepod/namespaces/none" },
+        /could not be started: the namespace \/run\/barepod\/namespaces\/none is not there$/,
+      ],
+      [
+        "a control group that is not there",
+        { command: forever, cgroup: "none/such" },
+        /could not be started: the control group none\/such is not there$/,
+      ],
+    ])("%s", async (_name, more, message) => {
+      expect(await fail("failing", more)).toMatch(message);
+      expect(await sh("ls -A /run/barepod; ls -A /var/log")).not.toMatch(/process|pods|containers/);
+    });
+
+    test("an OOM kill, which the limit of a CGroup brings about", async () => {
+      const group = await at.cgroups.create({ path: "tiny", memoryMax: "20Mi" });
+      const eat = shell('x=$(head -c 60000000 /dev/zero | tr "\\0" x); echo survived');
+      const message = await fail("oom", {
+        command: eat,
+        cgroup: "tiny",
+        restartPolicy: "Never",
+        hostNamespaces: ["pid"],
+      });
+      expect(message).toMatch(
+        /^container main was killed because it used more memory than its limit \(OOMKilled, exit code 137\)/,
+      );
+      await at.cgroups.remove(group);
+    });
+
+    test("several containers: each that failed is named, and the others run", async () => {
+      const containers = [
+        { name: "good", command: forever },
+        { name: "bad", command: shell("exit 1") },
+        { name: "spec", command: ["nope"] },
+      ];
+      const failure = (await create("several", { containers, terminationGracePeriodSeconds: 0 }).catch(
+        (error: Failure) => error,
+      )) as Failure;
+      expect(failure.reasons?.[0]).toMatch(
+        /^container bad ended with exit code 1.*\ncontainer spec could not be started: /,
+      );
+      expect(await sh("cat /run/barepod/process/several/good/status")).toMatch(/^running/);
+      await remove(failure.properties as object);
+    });
+  });
+
+  test("skipAwait returns at once, and a later refresh shows what became of it", async () => {
+    const made = await create("skipped", { command: shell("exit 1"), skipAwait: true });
+    expect((await read(made)).inputs).toMatchObject({ running: false });
+    await remove(made);
+  });
+
+  describe("the restart policy", () => {
+    const counting = shell(
+      "n=$(cat /tmp/count 2>/dev/null || echo 0); echo $((n + 1)) > /tmp/count; exit $(( n < 1 ))",
+    );
+    const count = () => sh("cat /tmp/count; rm /tmp/count");
+
+    test("Always starts again at once, then waits with CrashLoopBackOff", async () => {
+      const made = await create("always", { command: shell("exit 5"), skipAwait: true });
+      await at.until("grep -q CrashLoopBackOff /run/barepod/process/always/main/state");
+      const { props } = await read(made);
+      expect((props as ProcessState).containerStatuses).toEqual([
+        {
+          name: "main",
+          state: "waiting",
+          reason: "CrashLoopBackOff",
+          restartCount: 1,
+          lastExitCode: 5,
+          lastReason: "Error",
+        },
+      ]);
+      expect(props).toMatchObject({ phase: "Running" });
+      expect(await sh("ls /var/log/pods/default_always_*/main")).toBe("0.log\n1.log");
+      const began = Date.now();
+      await remove(made);
+      expect(Date.now() - began).toBeLessThan(5000);
+    });
+
+    test("OnFailure starts a failed program again, and leaves a completed one alone", async () => {
+      const made = await create("on-failure", { command: counting, restartPolicy: "OnFailure" });
+      expect(made).toMatchObject({
+        phase: "Succeeded",
+        containerStatuses: [{ state: "terminated", reason: "Completed", restartCount: 1 }],
+      });
+      expect((await read(made)).inputs).toMatchObject({ running: true });
+      expect(await update(made)).toMatchObject({ phase: "Succeeded" });
+      expect(await count()).toBe("2");
+      await remove(made);
+    });
+
+    test("changes in place, for what is running already", async () => {
+      const made = await create("policy", {
+        command: forever,
+        hostNamespaces: ["pid"],
+        terminationGracePeriodSeconds: 0,
+      });
+      const changed = await update(made, { restartPolicy: "Never", terminationGracePeriodSeconds: 1 });
+      expect(pidOf(changed)).toBe(pidOf(made));
+      expect((await read(made)).inputs).toMatchObject({ restartPolicy: "Never", terminationGracePeriodSeconds: 1 });
+      await sh(`kill -9 ${pidOf(made)}`);
+      await at.until("grep -q '^terminated Error' /run/barepod/process/policy/main/state");
+      expect((await read(changed)).inputs).toMatchObject({ running: true });
+      expect((await read(changed)).props).toMatchObject({
+        phase: "Failed",
+        containerStatuses: [{ lastExitCode: 137, lastReason: "Error" }],
+      });
+      await remove(changed);
+    });
+  });
+
+  describe("the end", () => {
+    const trapping = shell("trap 'echo got TERM; sleep 0.1; exit 0' TERM; echo ready; while :; do sleep 0.01; done");
+
+    test("is TERM to each first process, and waits for the last", async () => {
+      const made = await create("graceful", {
+        containers: [
+          {
+            name: "one",
+            command: shell(
+              "trap 'echo got TERM > /tmp/one; sleep 0.1; echo done >> /tmp/one; exit 0' TERM; while :; do sleep 0.01; done",
+            ),
+          },
+          { name: "two", command: shell("trap 'echo got TERM > /tmp/two; exit 0' TERM; while :; do sleep 0.01; done") },
+        ],
+      });
+      const began = Date.now();
+      await remove(made);
+      expect(Date.now() - began).toBeLessThan(5000);
+      expect(await sh("cat /tmp/one /tmp/two; rm /tmp/one /tmp/two")).toBe("got TERM\ndone\ngot TERM");
+    });
+
+    test("takes the whole grace period from a first process without a handler, then kills all", async () => {
+      const made = await create("stubborn", {
+        command: shell("sleep 1000 & exec sleep 1000"),
+        terminationGracePeriodSeconds: 1,
+      });
+      const began = Date.now();
+      await remove(made);
+      expect(Date.now() - began).toBeGreaterThanOrEqual(1000);
+      expect((await at.node.exec(["pgrep", "-x", "sleep"])).stdout).toBe("");
+    });
+
+    test("of a container takes its other processes with it, where they share the node's PID namespace", async () => {
+      await output("with-children", { command: shell("setsid sleep 1234 & exit 0"), hostNamespaces: ["pid"] });
+      expect((await at.node.exec(["pgrep", "-f", "sleep 1234"])).stdout).toBe("");
+    });
+
+    test("says which processes do not end, and ends them later", async () => {
+      const made = await create("stuck", {
+        command: forever,
+        hostNamespaces: ["pid"],
+        terminationGracePeriodSeconds: 0,
+      });
+      const freezer = "/sys/fs/cgroup/freezer/stuck";
+      if ((await at.node.exec(["test", "-e", "/sys/fs/cgroup/freezer/freezer.state"])).code !== 0) {
+        if ((await at.node.exec(["mkdir", freezer])).code !== 0) return remove(made);
+      } else await sh(`mkdir ${freezer}`);
+      await sh(`echo ${pidOf(made)} > ${freezer}/cgroup.procs; echo FROZEN > ${freezer}/freezer.state`);
+      await expect(remove(made)).rejects.toThrow(
+        `processes that do not end, although they were killed, are in the control group`,
+      );
+      await expect(remove(made)).rejects.toThrow(`${pidOf(made)} (sleep)`);
+      await sh(`echo THAWED > ${freezer}/freezer.state`);
+      await remove(made);
+      await sh(`rmdir ${freezer}; [ ! -e /run/barepod/process ]`);
+    });
+
+    test("comes also when root, namespace and log are gone already", async () => {
+      const box = await at.rootFses.create({ path: "/srv/gone", hostBinaries: ["sleep"] });
+      await sh("mkdir -p /run/gone; for t in net uts; do : > /run/gone/$t; unshare --$t=/run/gone/$t true; done");
+      const made = await create("gone", {
+        command: forever,
+        rootFs: "/srv/gone",
+        namespace: "/run/gone",
+        terminationGracePeriodSeconds: 0,
+      });
+      await sh("umount /run/gone/*; rm -rf /run/gone /srv/gone/* /var/log/pods /var/log/containers");
+      await remove(made);
+      await at.rootFses.remove(box);
+      expect((await at.node.exec(["pgrep", "-x", "sleep"])).stdout).toBe("");
+    });
+
+    test("of what is in the log shows in the log", async () => {
+      const made = await create("last-words", { command: trapping, restartPolicy: "Never" });
+      await sh(`kill -TERM ${pidOf(made)}`);
+      await at.until("grep -q terminated /run/barepod/process/last-words/main/state");
+      expect(await log(made)).toEqual(["stdout F ready", "stdout F got TERM"]);
+      await remove(made);
+    });
+  });
+});
