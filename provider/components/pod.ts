@@ -1,23 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../errors";
-import type { ContainerImage } from "../kubernetes/image";
-import {
-  type NormalizedContainer,
-  type NormalizedPod,
-  type NormalizedVolume,
-  normalizePod,
-} from "../kubernetes/normalize";
-import { containerCgroup, podCgroup } from "../kubernetes/resources";
+import { type NormalizedPod, normalizePod } from "../kubernetes/normalize";
 import type { ObjectMeta, PodManifest, PodSpec } from "../kubernetes/types";
-import type { Volume } from "../launcher-config";
-import { boundedName } from "../naming";
-import { CGroup, type CGroupArgs } from "../resources/cgroup";
-import { Mount } from "../resources/mount";
-import { Namespace } from "../resources/namespace";
 import type { Node } from "../resources/node";
-import { type ContainerStatus, type NamedContainerArgs, Process } from "../resources/process";
-import { RootFs } from "../resources/root-fs";
-import { VethPair } from "../resources/veth-pair";
+import type { ContainerStatus } from "../resources/process";
+import {
+  createContainer,
+  createInterface,
+  createNamespace,
+  createPodGroup,
+  createProcess,
+  createVolume,
+  PodPlace,
+} from "./pod-parts";
 
 /** The arguments of a {@link Pod}: a Kubernetes Pod's, and where it runs. */
 export interface PodArgs extends PodManifest {
@@ -65,22 +60,15 @@ export class Pod extends pulumi.ComponentResource {
   constructor(name: string, args: PodArgs, options?: pulumi.ComponentResourceOptions) {
     super("barepod:index:Pod", name, {}, options);
     const pod = this.#checked(name, args);
-    const node = args.on;
-    const parent = { parent: this };
-    // Kubernetes' name of a pod is unique in its namespace; so is the name of its things on the node.
-    const id = boundedName("", `${pod.namespace}_${pod.name}`, 60);
-    const folder = `/run/barepod/pods/${id}`;
+    // Components do not hand dependsOn down by themselves: without it the children would be made at once.
+    const place = new PodPlace(name, args.on, pod, { parent: this, dependsOn: options?.dependsOn ?? [] });
 
-    const namespace = createNamespace();
-    const eth0 = createInterface();
-    const group = createGroup(
-      `barepod.pods/${id}`,
-      `${name}-cgroup`,
-      podCgroup(pod.containers.map((each) => each.resources)),
-    );
-    const volumes = new Map(pod.volumes.map((volume) => [volume.name, createVolume(volume)]));
-    const containers = pod.containers.map(createContainer);
-    const process = createProcess();
+    const namespace = createNamespace(place);
+    const eth0 = createInterface(place, namespace);
+    const group = createPodGroup(place);
+    const volumes = new Map(pod.volumes.map((volume) => [volume.name, createVolume(place, volume)]));
+    const containers = pod.containers.map((container) => createContainer(place, container, group, volumes));
+    const process = createProcess(place, { namespace, eth0, volumes, containers });
 
     this.metadata = pulumi.output({
       name: pod.name,
@@ -99,101 +87,6 @@ export class Pod extends pulumi.ComponentResource {
         containerStatuses,
       }));
     this.registerOutputs({ metadata: this.metadata, spec: this.spec, status: this.status });
-
-    function createNamespace(): Namespace {
-      const own = pod.hostNetwork ? (["ipc"] as const) : (["net", "uts", "ipc"] as const);
-      const types = [...own, ...(pod.shareProcessNamespace ? (["pid"] as const) : [])];
-      const hostname = pod.hostNetwork ? {} : { hostname: pod.hostname };
-      return new Namespace(`${name}-namespace`, { node, name: id, types, ...hostname }, parent);
-    }
-
-    function createInterface(): VethPair | undefined {
-      if (pod.hostNetwork) return undefined;
-      return new VethPair(`${name}-eth0`, { node, namespace: namespace.path, interfaceName: "eth0" }, parent);
-    }
-
-    function createGroup(path: string, role: string, limits: ReturnType<typeof podCgroup>, above?: CGroup): CGroup {
-      const args: CGroupArgs = {
-        node,
-        path: above === undefined ? path : pulumi.interpolate`${above.path}/${path}`,
-        cpuShares: limits.cpuShares,
-        ...(limits.cpuQuota === undefined ? {} : { cpuMax: limits.cpuQuota / 100_000 }),
-        // Kubernetes gives pods no swap: it would make a memory limit mean something else.
-        ...(limits.memoryMax === undefined ? {} : { memoryMax: limits.memoryMax, memorySwapMax: 0 }),
-      };
-      return new CGroup(role, args, parent);
-    }
-
-    function createVolume(volume: NormalizedVolume): { volume: Omit<Volume, "target">; mount?: Mount } {
-      if (volume.kind === "hostPath") return { volume: { source: volume.path as string } };
-      const source = `/var/lib/barepod/volumes/${id}/${volume.name}`;
-      if (volume.medium !== "Memory") return { volume: { source, ephemeral: true } };
-      const options = ["mode=0777", "nosuid", "nodev"];
-      const mount = new Mount(
-        `${name}-${volume.name}`,
-        { node, source: "tmpfs", target: source, fsType: "tmpfs", options },
-        parent,
-      );
-      return { volume: { source }, mount };
-    }
-
-    function createContainer(container: NormalizedContainer): NamedContainerArgs {
-      const root = new RootFs(
-        `${name}-${container.name}-rootfs`,
-        { node, path: `${folder}/${container.name}/rootfs`, overlay: true, ...contentOf(container.image) },
-        parent,
-      );
-      const cgroup = createGroup(
-        container.name,
-        `${name}-${container.name}-cgroup`,
-        containerCgroup(container.resources),
-        group,
-      );
-      const { security } = container;
-      return {
-        name: container.name,
-        rootFs: root.path,
-        cgroup: cgroup.path,
-        command: [...container.command, ...container.args],
-        env: { HOSTNAME: pod.hostname, ...Object.fromEntries(container.env.map(({ name, value }) => [name, value])) },
-        workingDir: container.workingDir,
-        volumes: container.mounts.map(({ volume, mountPath, readOnly }) => ({
-          source: "",
-          ...volumes.get(volume)?.volume,
-          target: mountPath,
-          readOnly,
-        })),
-        runAsUser: security.runAsUser,
-        runAsGroup: security.runAsGroup,
-        readOnlyRootFilesystem: security.readOnlyRootFilesystem,
-        allowPrivilegeEscalation: security.allowPrivilegeEscalation,
-        privileged: security.privileged,
-        capabilities: { add: [...security.addCapabilities], drop: [...security.dropCapabilities] },
-      };
-    }
-
-    function createProcess(): Process {
-      const mounts = [...volumes.values()].flatMap(({ mount }) => (mount === undefined ? [] : [mount.target]));
-      return new Process(
-        `${name}-process`,
-        {
-          node,
-          name: id,
-          pod: { namespace: pod.namespace, name: pod.name },
-          containers,
-          namespace: namespace.path,
-          hostNamespaces: pod.hostNetwork ? ["net", "uts"] : undefined,
-          mounts,
-          interfaces: eth0 === undefined ? [] : [eth0.name],
-          resolvConf: true,
-          restartPolicy: pod.restartPolicy,
-          terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
-          skipAwait: pod.skipAwait ? true : undefined,
-          timeoutSeconds: pod.timeoutSeconds,
-        },
-        parent,
-      );
-    }
   }
 
   /** The pod without gaps; a mistake is shown without a stack. */
@@ -207,11 +100,4 @@ export class Pod extends pulumi.ComponentResource {
       throw new pulumi.ResourceError(`Pod "${name}": ${error.message}`, this, true);
     }
   }
-}
-
-/** Which root file system an image is. */
-function contentOf(image: ContainerImage): { hostBinaries: string[] } | { archive: string } {
-  if (image.kind === "host") return { hostBinaries: [...image.programs] };
-  if (image.kind === "archive") return { archive: image.path };
-  throw new InputError("image", "only host: and archive: images exist in this release");
 }

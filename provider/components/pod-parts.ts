@@ -1,0 +1,153 @@
+/** What a pod is made of. The names of its children are frozen: state knows them by these. */
+import * as pulumi from "@pulumi/pulumi";
+import type { ContainerImage } from "../kubernetes/image";
+import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
+import { type CgroupLimits, CPU_PERIOD, containerCgroup, podCgroup } from "../kubernetes/resources";
+import type { Volume } from "../launcher-config";
+import { boundedName } from "../naming";
+import { CGroup } from "../resources/cgroup";
+import { Mount } from "../resources/mount";
+import { Namespace } from "../resources/namespace";
+import type { Node } from "../resources/node";
+import { type NamedContainerArgs, Process } from "../resources/process";
+import { RootFs } from "../resources/root-fs";
+import { VethPair } from "../resources/veth-pair";
+
+/** Whose parts they are, and where they lie. */
+export class PodPlace {
+  /** Kubernetes' name of a pod is unique in its namespace; so is the name of its things on the node. */
+  readonly id: string;
+
+  constructor(
+    readonly name: string,
+    readonly node: Node,
+    readonly pod: NormalizedPod,
+    readonly options: pulumi.CustomResourceOptions,
+  ) {
+    this.id = boundedName("", `${pod.namespace}_${pod.name}`, 60);
+  }
+}
+
+/** A volume on the node, and the mount that it needs there. */
+export interface PodVolume {
+  readonly volume: Omit<Volume, "target">;
+  readonly mount?: Mount;
+}
+
+export function createNamespace({ name, node, pod, id, options }: PodPlace): Namespace {
+  const own = pod.hostNetwork ? (["ipc"] as const) : (["net", "uts", "ipc"] as const);
+  const types = [...own, ...(pod.shareProcessNamespace ? (["pid"] as const) : [])];
+  const hostname = pod.hostNetwork ? {} : { hostname: pod.hostname };
+  return new Namespace(`${name}-namespace`, { node, name: id, types, ...hostname }, options);
+}
+
+export function createInterface({ name, node, pod, options }: PodPlace, namespace: Namespace): VethPair | undefined {
+  if (pod.hostNetwork) return undefined;
+  return new VethPair(`${name}-eth0`, { node, namespace: namespace.path, interfaceName: "eth0" }, options);
+}
+
+/** The group of the whole pod: what its containers may use together. */
+export function createPodGroup(place: PodPlace): CGroup {
+  const limits = podCgroup(place.pod.containers.map(({ resources }) => resources));
+  return createGroup(place, `${place.name}-cgroup`, `barepod.pods/${place.id}`, limits);
+}
+
+function createGroup(
+  { node, options }: PodPlace,
+  name: string,
+  path: pulumi.Input<string>,
+  { cpuShares, cpuQuota, memoryMax }: CgroupLimits,
+): CGroup {
+  const cpu = cpuQuota === undefined ? {} : { cpuMax: cpuQuota / CPU_PERIOD };
+  // Kubernetes gives pods no swap: it would make a memory limit mean something else.
+  const memory = memoryMax === undefined ? {} : { memoryMax, memorySwapMax: 0 };
+  return new CGroup(name, { node, path, cpuShares, ...cpu, ...memory }, options);
+}
+
+export function createVolume({ name, node, id, options }: PodPlace, volume: NormalizedVolume): PodVolume {
+  if (volume.kind === "hostPath") return { volume: { source: volume.path as string } };
+  const source = `/var/lib/barepod/volumes/${id}/${volume.name}`;
+  if (volume.medium !== "Memory") return { volume: { source, ephemeral: true } };
+  const flags = ["mode=0777", "nosuid", "nodev"];
+  const args = { node, source: "tmpfs", target: source, fsType: "tmpfs", options: flags };
+  return { volume: { source }, mount: new Mount(`${name}-volume-${volume.name}`, args, options) };
+}
+
+/** The container's root file system and control group, and what the Process is told about it. */
+export function createContainer(
+  place: PodPlace,
+  container: NormalizedContainer,
+  group: CGroup,
+  volumes: ReadonlyMap<string, PodVolume>,
+): NamedContainerArgs {
+  const { name, node, pod, id, options } = place;
+  const { security } = container;
+  const path = `/run/barepod/pods/${id}/${container.name}/rootfs`;
+  const content = contentOf(container.image);
+  const root = new RootFs(`${name}-rootfs-${container.name}`, { node, path, overlay: true, ...content }, options);
+  const below = pulumi.interpolate`${group.path}/${container.name}`;
+  const cgroup = createGroup(place, `${name}-cgroup-${container.name}`, below, containerCgroup(container.resources));
+  return {
+    name: container.name,
+    rootFs: root.path,
+    cgroup: cgroup.path,
+    command: [...container.command, ...container.args],
+    env: {
+      ...(pod.hostNetwork ? {} : { HOSTNAME: pod.hostname }),
+      ...Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
+    },
+    workingDir: container.workingDir,
+    volumes: container.mounts.map(({ volume, mountPath, readOnly }) => ({
+      source: "",
+      ...volumes.get(volume)?.volume,
+      target: mountPath,
+      readOnly,
+    })),
+    runAsUser: security.runAsUser,
+    runAsGroup: security.runAsGroup,
+    readOnlyRootFilesystem: security.readOnlyRootFilesystem,
+    allowPrivilegeEscalation: security.allowPrivilegeEscalation,
+    privileged: security.privileged,
+    capabilities: { add: [...security.addCapabilities], drop: [...security.dropCapabilities] },
+  };
+}
+
+/** Which root file system an image is. */
+function contentOf(image: ContainerImage): { hostBinaries: string[] } | { archive: string } {
+  if (image.kind === "host") return { hostBinaries: [...image.programs] };
+  if (image.kind === "archive") return { archive: image.path };
+  // Refused before anything is made.
+  throw new TypeError(`a container cannot be made from ${image.kind}`);
+}
+
+/** The keeper with all containers: made last, ended first. */
+export function createProcess(
+  { name, node, pod, id, options }: PodPlace,
+  parts: {
+    readonly namespace: Namespace;
+    readonly eth0: VethPair | undefined;
+    readonly volumes: ReadonlyMap<string, PodVolume>;
+    readonly containers: NamedContainerArgs[];
+  },
+): Process {
+  const mounts = [...parts.volumes.values()].flatMap(({ mount }) => (mount === undefined ? [] : [mount.target]));
+  return new Process(
+    `${name}-process`,
+    {
+      node,
+      name: id,
+      pod: { namespace: pod.namespace, name: pod.name },
+      containers: parts.containers,
+      namespace: parts.namespace.path,
+      hostNamespaces: pod.hostNetwork ? ["net", "uts"] : undefined,
+      mounts,
+      interfaces: parts.eth0 === undefined ? [] : [parts.eth0.name],
+      resolvConf: true,
+      restartPolicy: pod.restartPolicy,
+      terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
+      skipAwait: pod.skipAwait ? true : undefined,
+      timeoutSeconds: pod.timeoutSeconds,
+    },
+    options,
+  );
+}
