@@ -65,7 +65,10 @@ describe.skipIf(reasonToSkip())("the launcher's log pump", () => {
       ["device", "/dev/zero", "c", 1, 5, "666"],
       ["arg", "sh"],
       ["arg", "-c"],
-      ["arg", `head -c ${bytes} /dev/zero; echo end; while ! test -e /tmp/go; do sleep 0.02; done`],
+      [
+        "arg",
+        `head -c ${bytes} /dev/zero; echo end; for i in $(seq 1000); do ! test -e /tmp/go || break; sleep 0.02; done`,
+      ],
     ]);
     await until(() => existsSync(box.log) && statSync(box.log).size > bytes + 40 * Math.floor(bytes / 16384));
     await until(() => lines().at(-1)?.endsWith("end") ?? false);
@@ -154,7 +157,7 @@ describe.skipIf(reasonToSkip())("the launcher's log pump", () => {
     const disk = join(box.folder, "disk");
     mkdirSync(disk);
     const log = join(disk, "log");
-    const script = `seq 1 30000; touch /tmp/written; while ! test -e /tmp/freed; do sleep 0.02; done; echo after; exit 8`;
+    const script = `seq 1 30000; touch /tmp/written; for i in $(seq 1000); do ! test -e /tmp/freed || break; sleep 0.02; done; echo after; exit 8`;
     const file = box.write([
       ...box.isolated,
       ["log", log],
@@ -175,7 +178,7 @@ describe.skipIf(reasonToSkip())("the launcher's log pump", () => {
         mount -t tmpfs -o size=256k full ${disk}
         head -c 100000 /dev/zero > ${disk}/ballast
         ${launcher} run ${file} & pid=$!
-        while ! test -e ${box.root}/tmp/written; do sleep 0.02; done
+        for i in $(seq 1000); do ! test -e ${box.root}/tmp/written || break; sleep 0.02; done
         sleep 0.1
         rm ${disk}/ballast
         touch ${box.root}/tmp/freed

@@ -634,7 +634,7 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
           ["log", box.log],
           ["arg", "sh"],
           ["arg", "-c"],
-          ["arg", `trap 'exit 9' ${name}; touch /tmp/ready; while :; do sleep 0.02; done`],
+          ["arg", `trap 'exit 9' ${name}; touch /tmp/ready; for i in $(seq 1000); do sleep 0.02; done`],
         ]);
         await until(() => existsSync(join(box.root, "tmp/ready")));
         rmSync(join(box.root, "tmp/ready"));
