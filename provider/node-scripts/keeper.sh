@@ -380,12 +380,19 @@ kill_container() {
   kill_group "$leaf"
 }
 
+lock() { # a login that was cut off may still be at it while the next one repeats what it was told
+  [ -d "${dir%/*}" ] || return 0
+  exec 9>> "${dir%/*}/.$id.lock" && flock 9
+}
+
 start() {
   load
-  # What an earlier keeper of this name has left, whose folder somebody has removed.
-  sweep && each sweep_leaf || return
-  setsid "$0" run "$dir" < /dev/null > "$dir/keeper.log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
-  keeper=$!
+  if ! find_keeper; then
+    # What an earlier keeper of this name has left, whose folder somebody has removed.
+    sweep && each sweep_leaf || return
+    setsid "$0" run "$dir" < /dev/null > "$dir/keeper.log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
+    keeper=$!
+  fi
   naps=0 mark=''
   clock
   end=$((now + 3000))
@@ -540,8 +547,8 @@ END
 
 case $1 in
   run) run ;;
-  start) start ;;
-  stop) stop ;;
-  change) change ;;
+  start) lock && start ;;
+  stop) lock && stop ;;
+  change) lock && change ;;
   *) echo "keeper.sh run|start|stop|change DIR" >&2; exit 2 ;;
 esac

@@ -50,11 +50,15 @@ export function cleanup(inputs: ProcessInputs): Command[] {
       `for group in "/sys/fs/cgroup/barepod/$3" /sys/fs/cgroup/*/"barepod/$3"; do
 if [ -d "$group" ]; then "$1" stop "$2" || return; break; fi
 done
-[ ! -e "$2" ] || rm -rf -- "$2"
-rmdir -- "\${2%/*}" 2>/dev/null || :`,
+folder=$2 id=$3
+shift 3
+rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"
+rmdir -- "\${folder%/*}" 2>/dev/null || :`,
       keeperPath(),
       processFolder(inputs.name),
       inputs.name,
+      logsOf(inputs),
+      ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
     ...ephemeralFolders(inputs).flatMap((path) => [
       sh("rm", "-rf", "--one-file-system", "--", path),
@@ -95,8 +99,6 @@ function locked(command: Command): Command {
 
 /** The text of `keeper.spec`: no field holds a TAB or a newline, and none that may be followed by another is empty. */
 function keeperSpec(inputs: ProcessInputs): string {
-  const { namespace = "default", name } = inputs.pod ?? { name: inputs.name };
-  const pod = boundedName("", `${namespace}_${name}_${uidOf(inputs.owner)}`, 250);
   const lines = [
     ["restart", inputs.restartPolicy ?? "Always"],
     ["grace", inputs.terminationGracePeriodSeconds ?? 30],
@@ -106,12 +108,29 @@ function keeperSpec(inputs: ProcessInputs): string {
       "container",
       container.name ?? "",
       container.cgroup ?? "/",
-      `/var/log/pods/${pod}/${container.name}`,
-      `/var/log/containers/${boundedName("", `${name}_${namespace}_${container.name}`, 180)}-${digest(`${inputs.owner} ${container.name}`, 64)}.log`,
+      `${logsOf(inputs)}/${container.name}`,
+      linkOf(inputs, container),
       getsResolvConf(inputs, container) ? "yes" : "no",
     ]),
   ];
   return `${lines.map((line) => line.join("\t")).join("\n")}\n`;
+}
+
+/** The folder of the containers' logs, as a kubelet names it. */
+function logsOf(inputs: ProcessInputs): string {
+  const { namespace, name } = podOf(inputs);
+  return `/var/log/pods/${boundedName("", `${namespace}_${name}_${uidOf(inputs.owner)}`, 250)}`;
+}
+
+/** The link to a container's log, by which log collectors find it. */
+function linkOf(inputs: ProcessInputs, container: Container): string {
+  const { namespace, name } = podOf(inputs);
+  const readable = boundedName("", `${name}_${namespace}_${container.name}`, 180);
+  return `/var/log/containers/${readable}-${digest(`${inputs.owner} ${container.name}`, 64)}.log`;
+}
+
+function podOf(inputs: ProcessInputs): { namespace: string; name: string } {
+  return inputs.pod ?? { namespace: "default", name: inputs.name };
 }
 
 /** In the node's own root the file is there already, and a volume in its place is meant. */

@@ -329,4 +329,294 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
       await remove(made);
     });
   });
+
+  describe("its surroundings", () => {
+    const box = "/srv/box";
+    let rootFs: object;
+    beforeAll(async () => {
+      rootFs = await at.rootFses.create({
+        path: box,
+        hostBinaries: [
+          "sh",
+          "sleep",
+          "cat",
+          "ls",
+          "id",
+          "stat",
+          "touch",
+          "readlink",
+          "mkdir",
+          "ps",
+          "grep",
+          "env",
+          "setpriv",
+        ],
+      });
+    });
+    afterAll(async () => {
+      await at.rootFses.remove(rootFs as never);
+    });
+
+    test("are the chapter's, one after the other: all of the node's, then processes and network of its own", async () => {
+      const look = shell(
+        "echo pid $$; readlink /proc/self/ns/net; readlink /proc/self/ns/uts; ps -e -o comm= | grep -c .",
+      );
+      const all = ["net", "uts", "ipc", "pid", "mnt", "cgroup"];
+      const node = (await sh("readlink /proc/1/ns/net /proc/1/ns/uts; ps -e | grep -c .")).split("\n");
+      const shared = await output("shared", { command: look, hostNamespaces: all });
+      expect(shared[0]).not.toBe("stdout F pid 1");
+      expect(shared.slice(1, 3)).toEqual(node.slice(0, 2).map((line) => `stdout F ${line}`));
+      const own = await output("own", { command: look, hostNamespaces: ["uts", "ipc", "cgroup"] });
+      expect(own[0]).toBe("stdout F pid 1");
+      expect(own[1]).not.toBe(`stdout F ${node[0]}`);
+      expect(own[2]).toBe(`stdout F ${node[1]}`);
+      expect(own[3]).toMatch(/^stdout F [34]$/);
+      const rooted = await output("rooted", {
+        command: shell("echo pid $$; ls /; mkdir /made"),
+        rootFs: box,
+        hostNamespaces: all,
+      });
+      expect(rooted[0]).not.toBe("stdout F pid 1");
+      expect(rooted).not.toContain("stdout F srv");
+      expect(await sh(`ls -d ${box}/made; rmdir ${box}/made`)).toBe(`${box}/made`);
+    });
+
+    test.each<[string, string[]]>([
+      ["none", []],
+      ["net", ["net"]],
+      ["pid", ["pid"]],
+      ["pid and ipc", ["pid", "ipc"]],
+      ["net, pid and mnt", ["net", "pid", "mnt"]],
+    ])("share %s of the node's namespaces, and no other", async (_name, hostNamespaces) => {
+      const types = ["net", "uts", "ipc", "pid", "mnt"];
+      const made = await create("sharing", { command: forever, hostNamespaces, terminationGracePeriodSeconds: 0 });
+      const shared = (
+        await sh(
+          `for t in ${types.join(" ")}; do [ /proc/1/ns/$t -ef /proc/${pidOf(made)}/ns/$t ] && echo $t || :; done`,
+        )
+      ).split("\n");
+      expect(shared.filter((type) => type !== "")).toEqual(types.filter((type) => hostNamespaces.includes(type)));
+      await remove(made);
+    });
+
+    test("are the pinned namespaces where there are pins, after a restart too", async () => {
+      await sh("mkdir -p /run/pins; for t in net uts; do : > /run/pins/$t; unshare --$t=/run/pins/$t true; done");
+      const made = await create("pinned", { command: forever, namespace: "/run/pins", rootFs: box });
+      const check = (pid: string) =>
+        sh(
+          `for t in net uts; do [ /proc/${pid}/ns/$t -ef /run/pins/$t ]; done; [ ! /proc/${pid}/ns/pid -ef /proc/1/ns/pid ]`,
+        );
+      await check(String(pidOf(made)));
+      await sh(`kill -9 ${pidOf(made)}`);
+      await at.until(
+        "[ -e /run/barepod/process/pinned/main/restarts ] && grep -q ^running /run/barepod/process/pinned/main/status",
+      );
+      await check(await sh("cut -f2 /run/barepod/process/pinned/main/status"));
+      await sh("kill -9 $(cut -f2 /run/barepod/process/pinned/main/status)");
+      await remove(made);
+      await sh("umount /run/pins/*; rm -r /run/pins");
+    });
+
+    test("are confined as containerd confines: devices, masks, read-only paths, capabilities", async () => {
+      const lines = await output("confined", {
+        rootFs: box,
+        command: shell(
+          `ls /dev; echo hidden >&2; touch /proc/sys/kernel/domainname 2>/dev/null || echo read-only; ls /sys/firmware | grep -c . ; cat /proc/keys | grep -c .; grep -E '^(Cap(Eff|Bnd)|NoNewPrivs|Seccomp):' /proc/self/status; ls -l /proc/self/fd | grep -c -- '->'; readlink /proc/self/fd/0; id -u`,
+        ),
+      });
+      const text = lines.filter((line) => line.startsWith("stdout")).map((line) => line.slice("stdout F ".length));
+      expect(text.slice(0, text.indexOf("read-only"))).toEqual([
+        "fd",
+        "full",
+        "mqueue",
+        "null",
+        "ptmx",
+        "pts",
+        "random",
+        "shm",
+        "stderr",
+        "stdin",
+        "stdout",
+        "tty",
+        "urandom",
+        "zero",
+      ]);
+      expect(text.slice(text.indexOf("read-only"))).toEqual([
+        "read-only",
+        "0",
+        "0",
+        "CapEff:\t00000000a80425fb",
+        "CapBnd:\t00000000a80425fb",
+        "NoNewPrivs:\t0",
+        expect.stringMatching(/^Seccomp:/),
+        // The three standard ones, and the one that lists them.
+        "4",
+        "/dev/null",
+        "0",
+      ]);
+    });
+
+    test("are those of a user: ids, groups, no privileges, a read-only root", async () => {
+      const lines = await output("user", {
+        rootFs: box,
+        command: shell(
+          "id -u; id -g; id -G; grep -E '^(Cap(Eff|Bnd|Prm)|NoNewPrivs):' /proc/self/status; touch /x 2>/dev/null || echo read-only",
+        ),
+        runAsUser: 1234,
+        runAsGroup: 2345,
+        supplementalGroups: [7, 8],
+        capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] },
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+      });
+      expect(lines.map((line) => line.slice("stdout F ".length))).toEqual([
+        "1234",
+        "2345",
+        "2345 7 8",
+        "CapPrm:\t0000000000000000",
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000400",
+        "NoNewPrivs:\t1",
+        "read-only",
+      ]);
+    });
+
+    test("are the node's for a privileged one", async () => {
+      const lines = await output("privileged", {
+        rootFs: box,
+        privileged: true,
+        command: shell("ls /dev | grep -c .; grep CapBnd /proc/self/status; ls /proc/keys"),
+      });
+      expect(Number(lines[0]?.slice(9))).toBe(Number(await sh("ls /dev | grep -c .")));
+      expect(lines[1]).toContain((await sh("grep CapBnd /proc/1/status")).split("\t")[1]);
+    });
+
+    test("are the folders of the node that it is given, and one of its own that goes with it", async () => {
+      await sh("mkdir -p /srv/data; echo content > /srv/data/file");
+      const own = "/var/lib/barepod/volumes/v/own";
+      const made = await create("volumes", {
+        rootFs: box,
+        command: shell("cat /data/file; echo x > /data/file || echo refused; id -u > /own/written; exec sleep 1000"),
+        runAsUser: 99,
+        volumes: [
+          { source: "/srv/data", target: "/data", readOnly: true },
+          { source: own, target: "/own", ephemeral: true },
+        ],
+        terminationGracePeriodSeconds: 0,
+      });
+      await at.until(`[ -s ${own}/written ]`);
+      expect(await sh(`cat ${own}/written; stat -c %a ${own}`)).toBe("99\n777");
+      expect(await log(made)).toEqual(expect.arrayContaining(["stdout F content", "stdout F refused"]));
+      await remove(made);
+      expect(await sh("cat /srv/data/file; ls /var/lib/barepod; rm -r /srv/data")).not.toContain("volumes");
+    });
+  });
+
+  describe("what it is given", () => {
+    const odd = `-rf a'b"c $(touch /tmp/pwned) \`id\` \\n\n\t*é漢😀 ${"x".repeat(300)}`;
+
+    test("is never interpreted by a shell, and arrives as it is", async () => {
+      const lines = await output("odd", {
+        command: ["printf", "%s|", odd, "--", "", "$HOME", "a b", "\\t"],
+        env: { "ODD name$(x)": odd, EMPTY: "" },
+      });
+      expect(
+        lines
+          .map((line) => line.slice("stdout F ".length))
+          .join("\n")
+          .replace(/^stdout P /, ""),
+      ).toBe(`${odd}|--||$HOME|a b|\\t|`);
+      expect((await at.node.exec(["test", "-e", "/tmp/pwned"])).code).toBe(1);
+    });
+
+    test("may be paths of any form: working directory, root, volumes, control group, namespace", async () => {
+      const name = `-o a'b"c $(touch /tmp/pwned) \\t *é漢`;
+      const quoted = `'${name.replaceAll("'", "'\\''")}'`;
+      await sh(
+        `cd /srv; mkdir -p ./${quoted}/sub ./${quoted}/pins; : > ./${quoted}/pins/uts; unshare --uts=./${quoted}/pins/uts true`,
+      );
+      const cgroup = await at.cgroups.create({ path: name, pidsMax: 100 });
+      const rootFs = await at.rootFses.create({ path: `/srv/${name}/root`, hostBinaries: ["sh", "sleep", "ls"] });
+      const made = await create("paths", {
+        command: shell("ls; exec sleep 1000"),
+        rootFs: `/srv/${name}/root`,
+        cgroup: name,
+        namespace: `/srv/${name}/pins`,
+        workingDir: `/${name}`,
+        volumes: [{ source: `/srv/${name}`, target: `/${name}` }],
+        terminationGracePeriodSeconds: 0,
+      });
+      expect(await log(made)).toEqual(["stdout F pins", "stdout F root", "stdout F sub"]);
+      expect((await read(made)).inputs).toMatchObject({ cgroup: name, running: true });
+      expect(
+        await sh(
+          `[ /proc/${pidOf(made)}/ns/uts -ef /srv/${quoted}/pins/uts ] && grep -c . /sys/fs/cgroup/pids/${quoted}/cgroup.procs 2>/dev/null || echo 1`,
+        ),
+      ).toBe("1");
+      await remove(made);
+      await at.rootFses.remove(rootFs);
+      await at.cgroups.remove(cgroup);
+      await sh(`cd /srv; umount ./${quoted}/pins/uts; rm -r ./${quoted}; [ ! -e /tmp/pwned ]`);
+    });
+
+    test("as a secret is in no argument list and in no readable file", async () => {
+      const made = await create("secret", {
+        command: forever,
+        env: { TOKEN: "hunter2-hunter2" },
+        runAsUser: 65534,
+        terminationGracePeriodSeconds: 0,
+      });
+      const found = await sh(
+        "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' '\\n' | grep -c 'hunter2-[h]unter2' || :",
+      );
+      expect(found).toBe("0");
+      expect(await sh(`grep -c hunter2 /proc/${pidOf(made)}/environ`)).toBe("1");
+      // For everybody but root.
+      expect(
+        await sh(
+          'grep -rl hunter2-hunter2 /run /var/lib/barepod /var/log 2>/dev/null | while read -r f; do setpriv --reuid=65534 --clear-groups cat "$f" 2>/dev/null || :; done',
+        ),
+      ).toBe("");
+      await remove(made);
+    });
+  });
+
+  test("holds no descriptor of the login that started it", async () => {
+    const made = await create("descriptors", { command: forever, terminationGracePeriodSeconds: 0 });
+    const listing = await sh(`k=$(cut -f1 /run/barepod/process/descriptors/keeper.pid)
+      for p in $k $(pgrep -P $k) ${pidOf(made)}; do for f in /proc/$p/fd/*; do echo "$(cat /proc/$p/comm) $(readlink $f)"; done; done`);
+    const allowed =
+      /^(keeper\.sh (\/dev\/null|\/run\/barepod\/process\/descriptors\/keeper\.log|\/var\/lib\/barepod\/bin\/\w+\/keeper\.sh|\/run\/barepod\/process\/descriptors\/keeper\.spec)|sleep (\/dev\/null|pipe:\[\d+\]))$/;
+    expect(listing.split("\n").filter((line) => !allowed.test(line))).toEqual([]);
+    const session = await sh("k=$(cut -f1 /run/barepod/process/descriptors/keeper.pid); ps -o sid= -p $k");
+    expect(Number(session)).toBe(Number(await sh("cut -f1 /run/barepod/process/descriptors/keeper.pid")));
+    await remove(made);
+  });
+
+  test("moves into another control group in place, and out of all", async () => {
+    const [one, two] = [
+      await at.cgroups.create({ path: "here/one" }),
+      await at.cgroups.create({ path: "there", cpusetCpus: "0" }),
+    ];
+    const made = await create("moving", {
+      command: shell("sleep 1000 & exec sleep 1001"),
+      cgroup: "here/one",
+      terminationGracePeriodSeconds: 0,
+    });
+    const groups = async () => (await sh(`cat /proc/${pidOf(made)}/cgroup`)).split("\n");
+    expect((await groups()).filter((line) => line.includes("/here/one")).length).toBeGreaterThan(0);
+    const moved = await update(made, { cgroup: "there" });
+    expect(pidOf(moved)).toBe(pidOf(made));
+    expect((await groups()).filter((line) => line.includes("/here/one"))).toEqual([]);
+    expect((await groups()).filter((line) => line.includes("/there")).length).toBeGreaterThan(0);
+    expect((await read(moved)).inputs).toMatchObject({ cgroup: "there", running: true });
+    await at.cgroups.remove(one);
+    await expect(update(moved, { cgroup: "not/there" })).rejects.toThrow("the control group not/there is not there");
+    const { cgroup: _, ...without } = moved;
+    const free = await update(without as ProcessState);
+    expect(pidOf(free)).toBe(pidOf(made));
+    expect((await groups()).filter((line) => /there/.test(line))).toEqual([]);
+    await at.cgroups.remove(two);
+    await remove(free);
+  });
 });
