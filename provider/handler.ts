@@ -58,6 +58,9 @@ class Runner<I extends NodeInputs, S> {
   check(olds: Partial<I>, news: I): dynamic.CheckResult {
     const spec = this.#spec;
     const inputs: I = { ...news, owner: olds.owner ?? news.owner };
+    // With --continue-on-error the engine goes on without the outputs of a node that failed.
+    if (inputs.owner === undefined && inputs.node === undefined && spec.shared !== true)
+      return { inputs: plain(inputs), failures: [{ property: "", reason: "its node could not be made" }] };
     for (const [key, value] of Object.entries(spec.generate?.(inputs) ?? {})) {
       const name = key as keyof I;
       if (news[name] === undefined) inputs[name] = olds[name] ?? (value as I[keyof I]);
@@ -70,7 +73,7 @@ class Runner<I extends NodeInputs, S> {
         problems.push({ path: spec.identity.join(", "), reason: `${twin} claims the same object` });
     }
     // With `property` set the engine prints the property's value, secrets too; the path goes into the reason instead.
-    return { inputs, failures: problems.map(({ path, reason }) => ({ property: "", reason: `${path}: ${reason}` })) };
+    return { inputs: plain(inputs), failures: problems.map(({ path, reason }) => ({ property: "", reason: `${path}: ${reason}` })) };
   }
 
   /** The other resource of this operation that names the same object. */
