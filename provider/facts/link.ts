@@ -9,7 +9,7 @@ import { nodeFolder } from "./node";
 /** Where addresses are reserved: a file for each, that holds the name of the object that has it. */
 export const addressPool = "/var/lib/barepod/ipam";
 /** The pod range of a node whose Node resource set none. */
-export const defaultPodRange = "10.244.0.0/24";
+const defaultPodRange = "10.244.0.0/24";
 
 /** Shell that sets `veth_range` to the node's pod range. */
 export const readPodRange = `veth_range=${defaultPodRange}
@@ -97,7 +97,7 @@ fi`,
 }
 
 /** `veth_lines SIDE` turns what `ip addr` and `ip route` print into one line for each thing that counts. */
-const linesFunction = `veth_lines() {
+export const linesFunction = `veth_lines() {
 while read -r one two three four five rest; do
 case $one in
 *:)
