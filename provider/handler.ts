@@ -22,8 +22,11 @@ interface Bookkeeping {
   readonly given: readonly string[];
   /** The last observation's text: what the next frame expects. */
   readonly seen: string;
-  /** Inputs that the last refresh found otherwise; they may be ones that were not given. */
-  readonly drifted?: readonly string[];
+  /**
+   * Inputs that the last refresh found otherwise, with the values that they were made with (null: not given): state itself
+   * holds what was found. Of secret ones there is no value.
+   */
+  readonly drifted?: Readonly<Record<string, unknown>>;
   /** The last operation failed half-way: the next one has to go to the node, whatever has changed. */
   readonly unfinished?: true;
 }
@@ -73,7 +76,10 @@ class Runner<I extends NodeInputs, S> {
         problems.push({ path: spec.identity.join(", "), reason: `${twin} claims the same object` });
     }
     // With `property` set the engine prints the property's value, secrets too; the path goes into the reason instead.
-    return { inputs: plain(inputs), failures: problems.map(({ path, reason }) => ({ property: "", reason: `${path}: ${reason}` })) };
+    return {
+      inputs: plain(inputs),
+      failures: problems.map(({ path, reason }) => ({ property: "", reason: `${path}: ${reason}` })),
+    };
   }
 
   /** The other resource of this operation that names the same object. */
@@ -112,7 +118,8 @@ class Runner<I extends NodeInputs, S> {
 
   async read(id: string, state: State<I>): Promise<dynamic.ReadResult<Record<string, unknown>>> {
     const bookkeeping = this.#bookkeeping(state);
-    const operation = new Operation(this.#spec, state);
+    const made = asMade(state);
+    const operation = new Operation(this.#spec, made);
     return operation.masked("read", async () => {
       let seen: Observation;
       try {
@@ -123,13 +130,15 @@ class Runner<I extends NodeInputs, S> {
       }
       const fact = operation.mine(seen);
       if (fact === undefined) return { id: "", props: {} };
-      const drift = this.#spec.drift(state, fact);
-      const inputs = { ...state, ...drift } as I;
-      const drifted = Object.keys(drift);
-      const keys = [...new Set([...bookkeeping.given, ...drifted])];
+      const drift = this.#spec.drift(made, fact);
+      const inputs = { ...made, ...drift } as I;
+      const drifted = Object.fromEntries(
+        Object.keys(drift).map((key) => [key, state.secrets?.includes(key) ? "" : (made[key as keyof I] ?? null)]),
+      );
+      const keys = [...new Set([...bookkeeping.given, ...Object.keys(drifted)])];
       const props = this.#outputs(inputs, fact, seen, {
         given: bookkeeping.given,
-        ...(drifted.length === 0 ? {} : { drifted }),
+        ...(Object.keys(drifted).length === 0 ? {} : { drifted }),
         ...(bookkeeping.unfinished === undefined ? {} : { unfinished: true }),
       });
       return { id, props, inputs: plain(Object.fromEntries(keys.map((key) => [key, inputs[key as keyof I]]))) };
@@ -138,7 +147,7 @@ class Runner<I extends NodeInputs, S> {
 
   async delete(state: State<I>): Promise<void> {
     const bookkeeping = this.#bookkeeping(state);
-    const operation = new Operation(this.#spec, state);
+    const operation = new Operation(this.#spec, asMade(state));
     await operation.masked("delete", async () => {
       try {
         await operation.remove(bookkeeping.seen);
@@ -209,9 +218,19 @@ class Runner<I extends NodeInputs, S> {
   }
 }
 
+/** The inputs that the object was made with, whatever a refresh has found since: how to look at it depends on them. */
+function asMade<I extends NodeInputs>(state: State<I>): State<I> {
+  const values = Object.entries(state._barepod?.drifted ?? {}).filter(([key]) => !state.secrets?.includes(key));
+  return { ...state, ...Object.fromEntries(values.map(([key, value]) => [key, value ?? undefined])) };
+}
+
 /** The names of the inputs that differ from what state holds. */
 function changedInputs<I extends NodeInputs>(olds: State<I>, news: I): string[] {
-  const keys = new Set([...Object.keys(news), ...(olds._barepod?.given ?? []), ...(olds._barepod?.drifted ?? [])]);
+  const keys = new Set([
+    ...Object.keys(news),
+    ...(olds._barepod?.given ?? []),
+    ...Object.keys(olds._barepod?.drifted ?? {}),
+  ]);
   keys.delete("__provider");
   return [...keys].filter((key) => !equal(olds[key as keyof I], news[key as keyof I]));
 }

@@ -29,7 +29,7 @@ const thing = handler(
     type: "Thing",
     identity: ["path"],
     fields: { path: required(path()), size: optional(text({ max: 9 })) },
-    observe: () => ({ script: "look", parse: (size) => ({ size }) }),
+    observe: ({ size }) => ({ script: `look ${size}`, parse: (size) => ({ size }) }),
     plan: ({ path: at }, seen) => (seen === undefined ? [sh("make", at)] : []),
     undo: ({ path: at }) => [sh("remove", at)],
     drift: (inputs, seen) => (inputs.size === seen.size ? {} : { size: seen.size }),
@@ -72,7 +72,7 @@ it("goes to the node when the last operation failed half-way, though only the co
 });
 
 it("goes to the node when a refresh found a difference that is still wanted otherwise", async () => {
-  await thing.update?.("edge:/srv/thing", { ...state({ drifted: ["size"] }), size: "6" }, rotated);
+  await thing.update?.("edge:/srv/thing", { ...state({ drifted: { size: "7" } }), size: "6" }, rotated);
   expect(node.sent).toHaveLength(1);
 });
 
@@ -87,4 +87,23 @@ it("keeps no observation and no id that holds a secret: both lie in state in pla
   const made = await thing.create(secret);
   expect(made.id).toBe("edge:[secret]");
   expect((made.outs as typeof secret & { _barepod: { seen: string } })._barepod.seen).toBe(absentText);
+});
+
+it("looks at and deletes an object as it was made, not as a refresh found it", async () => {
+  node.answer = `done boot\n${seen.replace(/7$/, "6")}`;
+  const first = await thing.read?.("edge:/srv/thing", state());
+  expect(first?.inputs).toMatchObject({ size: "6" });
+  expect(first?.props).toMatchObject({ size: "6", _barepod: { drifted: { size: "7" } } });
+  const second = await thing.read?.("edge:/srv/thing", first?.props);
+  expect(second).toEqual(first);
+  node.answer = "done boot\n\n";
+  await thing.delete?.("edge:/srv/thing", second?.props);
+  expect(node.sent).toHaveLength(3);
+  for (const script of node.sent) expect(script).toContain("look 7");
+});
+
+it("keeps no secret value of a drifted input beside it", async () => {
+  node.answer = `done boot\n${seen.replace(/7$/, "6")}`;
+  const read = await thing.read?.("edge:/srv/thing", { ...state(), secrets: ["size"] });
+  expect(JSON.stringify(read?.props?.["_barepod"])).not.toContain('"7"');
 });

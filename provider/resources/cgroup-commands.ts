@@ -8,6 +8,9 @@ import { CPU_PERIOD } from "../kubernetes/resources";
 /** Which groups were made on the way to others, a path a line, relative to /sys/fs/cgroup. They all vanish with a boot, and so does the list. */
 const list = "/run/barepod/cgroups";
 
+/** v2 with systemd: a group for each CGroup right below the root, which holds the root's controllers; relative likewise. */
+const holder = "barepod.controllers";
+
 // The whole runs in a subshell: it changes the directory, and its names must not reach the frame's. Values are written
 // by the shell itself, so the only process is one mkdir.
 export const applyScript = `(
@@ -97,6 +100,12 @@ exit 1
 done
 case $rest in */*) d=$d/\${rest%%/*} rest=\${rest#*/} ;; *) break ;; esac
 done
+fi
+# systemd takes a controller that none of its units asks for away from the root again, and with it the limits of the groups
+# right below; not while another group there hands it on.
+if [ -z "$v1" ] && [ "$p" = "\${p%/*}" ] && [ -d /run/systemd/system ]; then
+mkdir -p -- "${holder}/$p" || exit 1
+for c in memory cpu pids $needed; do { echo "+$c" > ${holder}/cgroup.subtree_control; } 2>/dev/null; done
 fi
 
 # A directory that comes later takes the processes that the group has already.
@@ -206,9 +215,14 @@ exit 1
 }
 sleep 0.02
 done
+)`;
 
+/** Also where the group itself was gone already. */
+export const removeParentsScript = `(
+q=$1
+cd /sys/fs/cgroup || exit 0
+[ ! -d "${holder}/$q" ] || { rmdir -- "${holder}/$q" && rmdir ${holder}; } 2>/dev/null
 [ -e ${list} ] || exit 0
-q=$p
 while [ "$q" != "\${q%/*}" ]; do
 q=\${q%/*}
 set --

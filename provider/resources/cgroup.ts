@@ -5,7 +5,7 @@ import { type Field, type Fields, integer, optional, parsed, required, text } fr
 import { CPU_PERIOD, cpuQuota, cpuWeight as weightOfShares } from "../kubernetes/resources";
 import { defineSpec, equal, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
 import { type Cpu, cpuMilli, type Memory, memoryBytes } from "../units";
-import { applyScript, removeScript } from "./cgroup-commands";
+import { applyScript, removeParentsScript, removeScript } from "./cgroup-commands";
 
 /** The inputs of a {@link CGroup}. What is not given is not limited. */
 export interface CGroupArgs extends PrimitiveArgs {
@@ -115,6 +115,7 @@ export const cgroupSpec = defineSpec<CGroupInputs, CGroupState>({
   observe: ({ path }) => cgroupAt(path),
   plan: (inputs, seen) => (seen !== undefined && isAsWanted(inputs, seen) ? [] : [apply(inputs)]),
   undo: ({ path }) => [remove(path)],
+  cleanup: ({ path }) => [raw("remove the groups that were made on the way to it", removeParentsScript, path)],
   drift,
   outputs: (_inputs, { version }) => ({ version }),
   boot: { rank: ({ path }) => `35.${String(path.split("/").length).padStart(3, "0")}` },
@@ -316,7 +317,7 @@ function neededControllers(inputs: CGroupInputs): string[] {
   ];
 }
 
-/** Removes the group, if nothing is in it, and the groups that were made on the way to it, as far as nothing is in them. */
+/** Removes the group, if nothing is in it. */
 function remove(path: string): Command {
   return raw("remove the control group", removeScript, path);
 }

@@ -81,6 +81,7 @@ export const namespaceSpec = defineSpec<NamespaceInputs, NamespaceState>({
     return inputs.hostname === undefined || inputs.hostname === seen.hostname ? [] : [rename(inputs)];
   },
   undo: ({ path }) => [remove(path)],
+  cleanup: () => [raw("remove the folder of the namespaces, if none is left", `(\n${dropFolderScript}\n)`)],
   drift: (inputs, seen) => ({
     ...(lost(inputs, seen).length > 0 ? { types: inputs.types.filter((type) => seen.types.includes(type)) } : {}),
     ...(seen.hostname === undefined || seen.hostname === inputs.hostname ? {} : { hostname: seen.hostname }),
@@ -134,6 +135,9 @@ function make({ path, types, hostname = "" }: NamespaceInputs): Command {
   return raw("make the namespaces", makeScript, path, types.join(" "), hostname, kept ? launcherPath() : "");
 }
 
+const dropFolderScript = `set -- ${folder}/*
+[ -e "$1" ] || [ ! -e ${folder}/.private ] || { umount -l ${folder} && rmdir ${folder}; }`;
+
 /** In a subshell: its names must not reach the frame's. */
 const clearScript = `clear() {
 pause=''
@@ -149,8 +153,7 @@ for t in ${namespaceTypes.join(" ")}; do [ ! -e "$path/$t" ] || set -- "$@" "$pa
 # A file that is no mount is none that could fail to go.
 [ $# -eq 0 ] || umount -l -- "$@" 2>/dev/null
 rm -rf -- "$path" || return
-set -- ${folder}/*
-[ -e "$1" ] || [ ! -e ${folder}/.private ] || { umount -l ${folder} && rmdir ${folder}; }
+${dropFolderScript}
 }`;
 
 const makeScript = `(

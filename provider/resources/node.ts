@@ -66,7 +66,6 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
     raw("restore forwarding", restoreForwarding, `${nodeFolder}/forwarding`),
     ...(seen.systemd ? bootUnit.remove() : []),
     ...logFolders.map(removeFolder),
-    sh("rm", "-rf", "--", "/var/lib/barepod/bin", "/var/lib/barepod/boot.sh", "/var/lib/barepod/tmp", nodeFolder),
     raw(
       "remove what is empty",
       'for folder do rmdir -- "$folder" 2>/dev/null || :; done',
@@ -74,8 +73,9 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
       ...["namespaces", "pods", "process", "addresses"].map((name) => `/run/barepod/${name}`),
     ),
   ],
-  // Taken for this very frame; whoever comes next makes it anew.
   cleanup: () => [
+    sh("rm", "-rf", "--", "/var/lib/barepod/bin", "/var/lib/barepod/boot.sh", "/var/lib/barepod/tmp", nodeFolder),
+    // Taken for this very frame; whoever comes next makes it anew.
     raw("remove the lock", 'rm -f -- "$1/lock" "$1/holder" && { rmdir -- "$1" 2>/dev/null || :; }', "/run/barepod"),
   ],
   drift: (inputs, seen) => {

@@ -64,8 +64,8 @@ export class Bed implements AsyncDisposable {
     return () => {
       const parent = moved ? { parent: new Group("outer") } : {};
       const component = new Group(group, { ...parent, aliases });
-      const podCIDR = variant === "updated" ? { podCIDR: "10.99.0.0/24" } : {};
-      const node = new Node("edge", { connection: this.connection.current, ...podCIDR }, { parent: component });
+      const packages = variant === "updated" ? ("install" as const) : undefined;
+      const node = new Node("edge", { connection: this.connection.current, packages }, { parent: component });
       for (const each of this.cases) {
         each.declare({
           node,
@@ -152,6 +152,7 @@ export class Bed implements AsyncDisposable {
       `mkdir -p '${folder}'
 read -r boot < /proc/sys/kernel/random/boot_id
 printf '%s - %s\\n' "$boot" '${inputs.owner}' > '${folder}/${digest(inputs.owner)}'
+set +eu
 ${done.length === 0 ? "" : render(all(...done), { reveal: true })}`,
       each.title,
     );

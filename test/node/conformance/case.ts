@@ -35,6 +35,8 @@ export interface Case {
   readonly look: string;
   /** The inputs that differ in `updated`; absent: nothing changes in place. */
   readonly inPlace?: readonly string[];
+  /** Whether `updated` leaves nothing to see on the node. */
+  readonly looksTheSame?: boolean;
   /** The inputs that differ in `replaced`; absent: nothing asks for a replacement. */
   readonly replace?: readonly string[];
   /** Somebody removes it. */

@@ -215,7 +215,7 @@ describe.skipIf(obstacle)("the life of a stack", () => {
       expect(stepsOf(life.updatePreviewed, each)[0]?.changed).toEqual([...(each.inPlace ?? [])].sort());
       expect(errorOf(life.updated, each)).toBeUndefined();
       expect(ops(life.updated, each)).toEqual(["update"]);
-      expect(look("updated")).not.toBe(look("created"));
+      if (each.looksTheSame !== true) expect(look("updated")).not.toBe(look("created"));
       expect(ops(life.readUpdated, each)).toEqual(["same"]);
     });
 

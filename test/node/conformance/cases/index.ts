@@ -1,7 +1,25 @@
 import type { Case } from "../case";
+import { cgroup } from "./cgroup";
 import { binaryFile, file } from "./file";
 import { bindMount, fileMount, inheritingMount, mount } from "./mount";
+import { namespace, pidNamespace } from "./namespace";
 import { node } from "./node";
+import { rootFs, rootFsOverlay } from "./root-fs";
+import { vethPair } from "./veth-pair";
 
 /** Every resource there is; some twice, where two kinds of object hide behind one class. */
-export const cases: readonly Case[] = [node, mount, bindMount, inheritingMount, fileMount, file, binaryFile];
+export const cases: readonly Case[] = [
+  node,
+  mount,
+  bindMount,
+  inheritingMount,
+  fileMount,
+  file,
+  binaryFile,
+  rootFs,
+  rootFsOverlay,
+  cgroup,
+  namespace,
+  pidNamespace,
+  vethPair,
+];

@@ -10,7 +10,9 @@ export const node: Case = {
   spec: nodeSpec,
   declare: () => undefined,
   look: `if [ -e /var/lib/barepod/node ]; then ${rules} || :; cat /proc/sys/net/ipv4/ip_forward; ls /var/lib/barepod/node; fi`,
-  inPlace: ["podCIDR"],
+  // The pod range cannot change while pods hold addresses of it.
+  inPlace: ["packages"],
+  looksTheSame: true,
   remove: `${rules} | while read -r _ chain rule; do
 table=filter; [ "$chain" = FORWARD ] || table=nat
 iptables -t "$table" -D "$chain" $rule
