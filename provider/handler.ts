@@ -62,7 +62,7 @@ class Runner<I extends NodeInputs, S> {
     const spec = this.#spec;
     const inputs: I = { ...news, owner: olds.owner ?? news.owner };
     // With --continue-on-error the engine goes on without the outputs of a node that failed.
-    if (inputs.owner === undefined && inputs.node === undefined && spec.shared !== true)
+    if (inputs.owner === undefined && spec.shared !== true)
       return { inputs: plain(inputs), failures: [{ property: "", reason: "its node could not be made" }] };
     for (const [key, value] of Object.entries(spec.generate?.(inputs) ?? {})) {
       const name = key as keyof I;

@@ -275,6 +275,8 @@ export class Operation<I extends NodeInputs, S> {
       command: failed === undefined ? "(the registry of owners)" : render(failed, { reveal: false }),
       exitCode: outcome.exitCode,
       stderr: outcome.stderr ?? "",
+      // The shell's own printf has no better words for a full disk than "I/O error".
+      ...(/I\/O error|No space left/.test(outcome.stderr ?? "") ? { next: "see how much room the node has: df -h" } : {}),
     });
     if (outcome.seen.fact === "")
       await this.remove(outcome.seen.text).catch(() => {
