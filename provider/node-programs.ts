@@ -18,7 +18,7 @@ const read = (...path: string[]): Buffer => readFileSync(join(__dirname, ...path
 let known: { folder: string } | undefined;
 
 /** The folder on the node: `/var/lib/barepod/bin/<hash>`, the same for every architecture. */
-export function programsFolder(): string {
+function programsFolder(): string {
   known ??= { folder: `/var/lib/barepod/bin/${hashOfAll()}` };
   return known.folder;
 }

@@ -71,7 +71,7 @@ rmdir -- "\${folder%/*}" 2>/dev/null || :`,
 /** What of the keeper's settings the node has otherwise; they change in place. */
 export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
   const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
-  const isMoved = ({ name = "", cgroup }: Container): boolean => seen.cgroups[name] !== cgroup;
+  const isMoved = ({ name = "", cgroup }: Container): boolean => seen.cgroups[name] !== (cgroup ?? undefined);
   const moved = containersOf(inputs).some(isMoved);
   const groups = (each: Container): Container =>
     isMoved(each) ? { ...each, cgroup: seen.cgroups[each.name ?? ""] ?? "" } : each;

@@ -21,7 +21,7 @@ import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sha
 import { change, cleanup, settings, start, stop } from "./process-files";
 import { type ContainerStatus, phaseOf, readiness, runs, statusesOf, works } from "./process-status";
 
-export type { ContainerArgs, NamedContainerArgs, NamespaceType, ProcessArgs } from "./process-args";
+export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
 export type { ContainerStatus } from "./process-status";
 
 const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });

@@ -197,6 +197,52 @@ describe.skipIf(obstacle)(`a keeper${obstacle === undefined ? "" : ` (${obstacle
     });
   });
 
+  test("puts a container's group below the one with the limits where cgroup v2 is alone, and moves it", async () => {
+    const isHybrid = (await at.node.exec(["test", "-e", "/sys/fs/cgroup/unified/cgroup.controllers"])).code === 0;
+    if (isHybrid) await at.sh("mount --bind /sys/fs/cgroup/unified /sys/fs/cgroup");
+    const groups = [await at.cgroups.create({ path: "v2/one" }), await at.cgroups.create({ path: "v2/two" })];
+    const made = await at.create("two", {
+      command: shell("sleep 1000 & exec sleep 1001"),
+      cgroup: "v2/one",
+      terminationGracePeriodSeconds: 0,
+    });
+    expect(await at.sh("cat /sys/fs/cgroup/v2/one/barepod.two.main/cgroup.procs | wc -l")).toBe("2");
+    expect(await at.sh(`[ /proc/1/ns/cgroup -ef /proc/${pidOf(made)}/ns/cgroup ] || echo own`)).toBe("own");
+    const moved = await at.update(made, { cgroup: "v2/two" });
+    expect(pidOf(moved)).toBe(pidOf(made));
+    expect(
+      await at.sh(
+        "ls -d /sys/fs/cgroup/v2/*/barepod*; cat /sys/fs/cgroup/v2/two/barepod.two.main/cgroup.procs | wc -l",
+      ),
+    ).toBe("/sys/fs/cgroup/v2/two/barepod.two.main\n2");
+    await at.cgroups.remove(groups[0] as never);
+    const { cgroup: _, ...without } = moved;
+    const free = await at.update(without as ProcessState);
+    expect(await at.sh("cat /sys/fs/cgroup/barepod/two/main/cgroup.procs | wc -l")).toBe("2");
+    await at.cgroups.remove(groups[1] as never);
+    expect(await at.fail("none", { command: polite, cgroup: "v2/one" })).toContain(
+      "the control group v2/one is not there",
+    );
+    await at.remove(free);
+    expect(await at.sh("find /sys/fs/cgroup -name 'barepod*' -o -name v2")).toBe("");
+    if (isHybrid) await at.sh("umount /sys/fs/cgroup");
+  });
+
+  test("ends all that a container has started where no control group can be killed as a whole: v1 alone", async () => {
+    const isHybrid = (await at.node.exec(["test", "-e", "/sys/fs/cgroup/unified/cgroup.controllers"])).code === 0;
+    if (!isHybrid) return;
+    await at.sh("umount /sys/fs/cgroup/unified");
+    const made = await at.create("one", {
+      command: shell(
+        "for i in 1 2 3 4 5; do (while :; do sleep 0.001; done) & done; trap 'exit 0' TERM; while :; do sleep 0.02; done",
+      ),
+      hostNamespaces: ["pid"],
+    });
+    expect(await at.sh("ls -d /sys/fs/cgroup/*/barepod/one/main")).toBe("/sys/fs/cgroup/freezer/barepod/one/main");
+    await at.remove(made);
+    expect(await at.sh("find /sys/fs/cgroup -name 'barepod*'; pgrep -f 'sleep 0.00[1]' || :")).toBe("");
+  });
+
   test("runs again after a reboot, from the boot journal alone", async () => {
     // A Node puts this there.
     await at.node.exec(["sh", "-c", "cat > /var/lib/barepod/boot.sh; chmod +x /var/lib/barepod/boot.sh"], {

@@ -1,0 +1,272 @@
+import { describe, expect, test } from "vitest";
+import type { Command } from "../../provider/command/command";
+import { render } from "../../provider/command/command";
+import type { ContainerState, ProcessState } from "../../provider/facts/process";
+import { keeperPath } from "../../provider/node-programs";
+import { checkInputs, replacements } from "../../provider/resource";
+import { processSpec } from "../../provider/resources/process";
+import type { ProcessInputs } from "../../provider/resources/process-args";
+
+const folder = "/run/barepod/process/web";
+const inputs: ProcessInputs = {
+  node: "edge-1",
+  connection: { host: "192.0.2.1" },
+  owner: "nonce/urn",
+  name: "web",
+  command: ["sleep", "1"],
+  running: true,
+};
+const { command: _, ...bare } = inputs;
+const two: ProcessInputs = {
+  ...bare,
+  containers: [
+    { name: "a", command: ["x"], cgroup: "g/a" },
+    { name: "b", command: ["y"] },
+  ],
+};
+const container = (more: Partial<ContainerState> = {}): ContainerState => ({
+  name: "main",
+  state: "running",
+  reason: "",
+  restarts: 0,
+  pid: 1,
+  startedAt: "t",
+  error: "",
+  log: [],
+  ...more,
+});
+const seen = (...containers: Partial<ContainerState>[]): ProcessState => ({
+  keeper: true,
+  restartPolicy: "Always",
+  gracePeriod: 30,
+  cgroups: {},
+  address: "",
+  hostAddress: "",
+  containers: containers.map(container),
+});
+const completed = { state: "terminated", reason: "Completed", last: { exitCode: 0, reason: "Completed" } };
+const failed = { state: "terminated", reason: "Error", last: { exitCode: 1, reason: "Error" } };
+const crashing = { state: "waiting", reason: "CrashLoopBackOff", restarts: 2, last: { exitCode: 1, reason: "Error" } };
+const shown = (commands: Command[]) =>
+  commands.map((command) => render(command, { reveal: false }).replace(/^flock .*/s, "(under the lock)"));
+const stop = `end the containers: ${keeperPath()} ${folder}`;
+const start = [
+  `make a folder that only root reads: ${folder}/main`,
+  expect.stringContaining("test -d /var/log/pods"),
+  `write ${folder}/keeper.spec`,
+  `write ${folder}/main/conf`,
+  `${keeperPath()} start ${folder}`,
+];
+const change = [`write ${folder}/keeper.spec.new`, `${keeperPath()} change ${folder}`];
+
+describe("the plan", () => {
+  test.each<[string, Partial<ProcessInputs>, ProcessState | undefined, unknown[]]>([
+    ["absent", {}, undefined, start],
+    ["as wanted", {}, seen({}), []],
+    ["done", {}, seen(completed), []],
+    ["ended in failure", {}, seen(failed), [stop, ...start]],
+    ["crashing", {}, seen(crashing), [stop, ...start]],
+    ["the keeper is gone", {}, { ...seen({}), keeper: false }, [stop, ...start]],
+    ["a container is missing", {}, seen(), [stop, ...start]],
+    ["another policy", { restartPolicy: "Never" }, seen({}), change],
+    ["another grace period", { terminationGracePeriodSeconds: 1 }, seen({}), change],
+    ["another control group", { cgroup: "new" }, { ...seen({}), cgroups: { main: "old" } }, change],
+    ["no control group any more", {}, { ...seen({}), cgroups: { main: "old" } }, change],
+    ["not wanted to run", { running: false }, seen({}), [stop]],
+  ])("%s", (_name, more, state, commands) => {
+    expect(shown(processSpec.plan({ ...inputs, ...more }, state))).toEqual(commands);
+  });
+
+  test("shows no secret, and keeps every value in quotes", () => {
+    const odd = "a'b $(c) `d`\n\t";
+    const commands = processSpec.plan({ ...inputs, env: { TOKEN: "hunter2" }, command: [odd] }, undefined);
+    expect(shown(commands).join("\n")).not.toContain("hunter2");
+    const text = commands.map((command) => render(command, { reveal: true })).join("\n");
+    expect(text).toContain("hunter2");
+    expect(text).toContain("arg\ta'\\''b $(c) `d`\\n\\t\n");
+  });
+
+  test("to undo ends the containers, and cleans up what is beside them", () => {
+    const volumes = [{ source: "/var/lib/barepod/volumes/v", target: "/v", ephemeral: true }];
+    expect(shown(processSpec.undo(inputs, seen({})))).toEqual([stop]);
+    expect(shown(processSpec.cleanup?.({ ...inputs, volumes }) ?? [])).toEqual([
+      expect.stringMatching(
+        /^end what is left without its folder: .* web \/var\/log\/pods\/default_web_[0-9a-f-]{36} \/var\/log\/containers\/web_default_main-[0-9a-f]{64}\.log$/,
+      ),
+      "rm -rf --one-file-system -- /var/lib/barepod/volumes/v",
+      "(under the lock)",
+      "(under the lock)",
+    ]);
+  });
+});
+
+test.each<[string, ProcessInputs, ProcessState, Partial<ProcessInputs>]>([
+  ["nothing", inputs, seen({}), {}],
+  ["nothing of one that is done", inputs, seen(completed), {}],
+  ["that it crashes", inputs, seen(crashing), { running: false }],
+  ["that the keeper is gone", inputs, { ...seen({}), keeper: false }, { running: false }],
+  [
+    "the keeper's settings",
+    inputs,
+    { ...seen({}), restartPolicy: "Never", gracePeriod: 5 },
+    { restartPolicy: "Never", terminationGracePeriodSeconds: 5 },
+  ],
+  ["a control group", { ...inputs, cgroup: "x" }, { ...seen({}), cgroups: { main: "y" } }, { cgroup: "y" }],
+  ["that it is in none", { ...inputs, cgroup: "x" }, seen({}), { cgroup: "" }],
+  [
+    "the control group of one of several",
+    two,
+    { ...seen({ name: "a" }, { name: "b" }), cgroups: { a: "other" } },
+    {
+      containers: [
+        { name: "a", command: ["x"], cgroup: "other" },
+        { name: "b", command: ["y"] },
+      ],
+    },
+  ],
+])("drift shows %s", (_name, wanted, state, drift) => {
+  expect(processSpec.drift(wanted, state)).toEqual(drift);
+});
+
+describe("up", () => {
+  const ready = (state: ProcessState | undefined, more: Partial<ProcessInputs> = {}) =>
+    processSpec.ready?.({ ...inputs, ...more }, state);
+
+  test.each<[string, ProcessState | undefined, Partial<ProcessInputs>]>([
+    ["it runs", seen({}), {}],
+    ["it is done", { ...seen(completed), keeper: false }, {}],
+    ["nothing is awaited", seen({ state: "" }), { skipAwait: true }],
+  ])("returns when %s", (_name, state, more) => {
+    expect(ready(state, more)).toEqual({ kind: "ready" });
+  });
+
+  test.each<[string, ProcessState | undefined, string]>([
+    ["it is gone", undefined, "nothing of it is left on the node"],
+    ["its keeper is gone", { ...seen({}), keeper: false }, "its keeper is gone: something on the node has ended it"],
+    [
+      "it crashes",
+      seen({ ...crashing, log: ["one", "two"] }),
+      "container main ended with exit code 1, 3 times\n  the last lines of its log:\n    one\n    two",
+    ],
+    [
+      "a signal ended it",
+      seen({ ...failed, last: { exitCode: 139, reason: "Error" } }),
+      "container main ended with exit code 139 (SIGSEGV)",
+    ],
+    [
+      "memory ran out",
+      seen({ ...failed, reason: "OOMKilled", last: { exitCode: 137, reason: "OOMKilled" } }),
+      "container main was killed because it used more memory than its limit (OOMKilled, exit code 137)",
+    ],
+    [
+      "it cannot be started",
+      seen({ state: "", last: { exitCode: 127, reason: "StartError" }, error: "no x" }),
+      "container main could not be started: no x",
+    ],
+    [
+      "it is done too early",
+      seen({ ...crashing, last: { exitCode: 0, reason: "Completed" } }),
+      "container main ended with exit code 0, 3 times: with restartPolicy Always a program must keep running",
+    ],
+  ])("fails when %s", (_name, state, message) => {
+    expect(ready(state)).toEqual({ kind: "failed", message });
+  });
+
+  test("waits for what has not started, at most as long as it is told", () => {
+    const state = seen({ name: "a" }, { name: "b", state: "" });
+    expect(processSpec.ready?.(two, state)).toEqual({ kind: "waiting", message: "waiting for b to start" });
+    expect(processSpec.readyTimeoutMs?.(inputs)).toBe(600_000);
+    expect(processSpec.readyTimeoutMs?.({ ...inputs, timeoutSeconds: 3 })).toBe(3000);
+  });
+
+  test.each<[string, ProcessState]>([
+    ["Running", seen({})],
+    ["Running", seen(crashing)],
+    ["Pending", seen({ state: "" })],
+    ["Succeeded", seen(completed)],
+    ["Failed", seen(completed, failed)],
+  ])("shows the phase %s", (phase, state) => {
+    expect(processSpec.outputs?.(inputs, state)).toMatchObject({ phase });
+  });
+});
+
+describe("a replacement", () => {
+  test.each<[string, Partial<ProcessInputs>, string[]]>([
+    ["what it runs", { command: ["other"] }, ["command"]],
+    ["where", { namespace: "/run/x" }, ["namespace"]],
+    ["its name", { name: "other" }, ["name"]],
+    ["nothing for its control group", { cgroup: "other" }, []],
+    [
+      "nothing for the keeper's settings",
+      { restartPolicy: "Never", terminationGracePeriodSeconds: 1, skipAwait: true },
+      [],
+    ],
+    ["a control group that is to be replaced itself", { cgroup: "04da6b54-80e4-46f7-96ec-b56ff0331ba9" }, ["cgroup"]],
+  ])("is needed for %s", (_name, more, keys) => {
+    expect(replacements(processSpec, inputs, { ...inputs, ...more })).toEqual(keys);
+  });
+
+  test("is needed for what a container is, not for its control group", () => {
+    const [a, b] = two.containers ?? [];
+    const changed = (news: ProcessInputs["containers"]) =>
+      replacements(processSpec, two, { ...two, containers: news as never });
+    expect(changed([{ ...a, cgroup: "elsewhere" }, { ...b }])).toEqual([]);
+    expect(changed([{ ...a, command: ["z"] }, { ...b }])).toEqual(["containers"]);
+    expect(changed([{ ...a }])).toEqual(["containers"]);
+  });
+});
+
+describe("a mistake", () => {
+  const box = { rootFs: "/srv/box" };
+  test.each<[string, Partial<ProcessInputs>, string]>([
+    ["neither", { command: undefined as never }, "command: give exactly one of command and containers"],
+    ["both", { containers: [{ name: "a", command: ["x"] }] }, "command: give exactly one of command and containers"],
+    ["a name with a path", { name: "../x" }, "name: must be a name of letters"],
+    ["a long name", { name: "x".repeat(300) }, "name: is 300 bytes long"],
+    [
+      "volumes without mounts of its own",
+      { ...box, hostNamespaces: ["mnt"], volumes: [{ source: "/a", target: "/b" }] },
+      "volumes: needs a mount namespace of its own",
+    ],
+    ["a read-only root without a root", { readOnlyRootFilesystem: true }, "readOnlyRootFilesystem: needs a rootFs"],
+    [
+      "a read-only root in the node's mounts",
+      { ...box, hostNamespaces: ["mnt"], readOnlyRootFilesystem: true },
+      "readOnlyRootFilesystem: needs a mount namespace",
+    ],
+    ["a control group outside", { cgroup: "../x" }, "cgroup: must be a CGroup's path"],
+    ["an absolute control group", { cgroup: "/x" }, "cgroup: must be a CGroup's path"],
+    [
+      "a capability with its prefix",
+      { capabilities: { add: ["CAP_NET_ADMIN"] } },
+      "capabilities.add[0]: must be a capability's name",
+    ],
+    ["a namespace of no kind", { hostNamespaces: ["user" as never] }, "hostNamespaces[0]: must be one of"],
+    ["a variable's name", { env: { "A=B": "x" } }, "env (a key): must be a variable's name"],
+    ["a NUL byte", { command: ["a\0b"] }, "command[0]: must not contain a NUL byte"],
+    ["a newline in a path", { workingDir: "/a\nb" }, "workingDir: must not contain control characters"],
+  ])("in %s is told by its path", (_name, more, problem) => {
+    const given = Object.fromEntries(Object.entries({ ...inputs, ...more }).filter(([, value]) => value !== undefined));
+    const problems = checkInputs(processSpec, given as unknown as ProcessInputs).map(
+      ({ path, reason }) => `${path}: ${reason}`,
+    );
+    expect(problems).toEqual(expect.arrayContaining([expect.stringContaining(problem)]));
+  });
+
+  test("in one of several containers too", () => {
+    const problems = checkInputs(processSpec, {
+      ...two,
+      rootFs: "/srv/box",
+      containers: [
+        { name: "a", command: ["x"] },
+        { name: "a", command: ["x"], readOnlyRootFilesystem: true },
+      ],
+    });
+    expect(problems.map(({ path }) => path)).toEqual(["rootFs", "containers[1].readOnlyRootFilesystem", "containers"]);
+  });
+
+  test("none in names that only look like one", () => {
+    const containers = ["spec", "keeper", "0", "a-b"].map((name) => ({ name, command: ["-rf", "$(x)", "é\n"] }));
+    expect(checkInputs(processSpec, { ...bare, containers })).toEqual([]);
+  });
+});
