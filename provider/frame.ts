@@ -166,10 +166,12 @@ function branch({ commands, settle }: Alternative): string {
   const claims = "claim" in settle;
   const file = claims ? `"$o"/${quote(settle.claim)}` : `"$o"/${quote(settle.release)}`;
   if (claims) {
-    // The claim comes first: whatever a crash leaves behind is then known to be ours.
+    // The claim comes first: whatever a crash leaves behind is then known to be ours. `<>` does not empty the file first:
+    // on a full disk the claim that is there already would be lost. Only its first line counts.
     const evict = settle.evict === true ? 'rm -rf -- "$o" && ' : "";
     steps.unshift(
-      `${evict}{ [ -d "$o" ] || mkdir -p -- "$o"; } && printf '%s - %s\\n' "$boot" ${quote(settle.name)} > ${file}`,
+      `${evict}{ [ -d "$o" ] || mkdir -p -- "$o"; } && { printf '%s - %s\\n' "$boot" ${quote(settle.name)} 1<> ${file} ||
+{ [ -s ${file} ] || rm -f -- ${file}; rmdir -- "$o" ${ownersFolder} 2>/dev/null; false; }; }`,
     );
     if (settle.journal !== undefined) steps.push(body(journal(settle.journal)));
   }
@@ -180,7 +182,7 @@ if [ "$status" -eq 0 ]; then`;
     return `${run}
   case $fact in "ident "*) ident=\${fact#ident }; ident=\${ident%%
 *} ;; *) ident=- ;; esac
-  printf '%s %s %s\\n' "$boot" "$ident" ${quote(settle.name)} > ${file}
+  printf '%s %s %s\\n' "$boot" "$ident" ${quote(settle.name)} 1<> ${file}
 fi`;
   const forget = settle.journal === undefined ? "" : ` && rm -f -- ${quote(`${bootFolder}/${settle.journal}`)}`;
   return `${run}
