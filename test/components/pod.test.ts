@@ -1,0 +1,380 @@
+/** The Pod component under mocks: what it declares, in previews and otherwise. */
+import * as pulumi from "@pulumi/pulumi";
+import { type ConnectionArgs, Node, Pod, type PodArgs } from "barepod";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Container } from "../../provider/kubernetes/container-types";
+import type { PodSpec } from "../../provider/kubernetes/types";
+
+interface Registered {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Record<string, unknown>;
+}
+
+/** What only an `up` knows. */
+const computed: Readonly<Record<string, object>> = {
+  Node: { nonce: "1234", facts: { address: "192.0.2.10" } },
+  Process: {
+    phase: "Running",
+    podIP: "10.244.0.2",
+    hostIP: "192.0.2.10",
+    uid: "uid",
+    containerStatuses: [{ name: "web", state: "running" }],
+  },
+};
+
+let registered: Registered[] = [];
+/** The children of a Pod as its transformations see them. */
+let children: pulumi.ResourceTransformationArgs[] = [];
+
+function useMocks(preview: boolean): void {
+  registered = [];
+  children = [];
+  void pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs }) => {
+        const short = type.replace(/^.*barepod:/, "").replace(/^index:/, "");
+        registered.push({ type: short, name, inputs });
+        return { id: preview ? undefined : `${name}-id`, state: { ...inputs, ...(preview ? {} : computed[short]) } };
+      },
+      call: () => ({}),
+    },
+    "project",
+    "stack",
+    preview,
+  );
+}
+
+const container = (more: Partial<Container> = {}): Container => ({
+  name: "web",
+  image: "host:bash,sleep",
+  command: ["sleep", "10000"],
+  ...more,
+});
+const node = (connection: pulumi.Input<ConnectionArgs> = { host: "192.0.2.10" }) => new Node("edge", { connection });
+const pod = (spec: Partial<PodSpec> = {}, options: pulumi.ComponentResourceOptions = {}, args: Partial<PodArgs> = {}) =>
+  new Pod(
+    "site",
+    { on: node(), spec: { containers: [container()], ...spec }, ...args },
+    { ...options, transformations: [...(options.transformations ?? []), see] },
+  );
+function see(args: pulumi.ResourceTransformationArgs): undefined {
+  if (!(args.resource instanceof Pod)) children.push(args);
+}
+
+/** Waits until all has been registered. */
+async function settled(made: Pod): Promise<void> {
+  const process = (made as unknown as { urn: pulumi.Output<string> }).urn;
+  await (process as unknown as { promise(): Promise<string> }).promise();
+  for (let calm = 0, seen = -1; calm < 3; calm += registered.length === seen ? 1 : 0) {
+    seen = registered.length;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+const tree = () => registered.map(({ type, name }) => `${type} ${name}`).sort();
+const inputsOf = (name: string) => registered.find((each) => each.name === name)?.inputs;
+/** An Output's value, `undefined` when this preview cannot know it. */
+const known = <T>(output: pulumi.Output<T>) => (output as unknown as { promise(): Promise<T | undefined> }).promise();
+
+describe.each([
+  ["in a preview", true],
+  ["in an up", false],
+])("a Pod %s", (_, preview) => {
+  beforeEach(async () => {
+    // What an earlier test only refused registers its node all the same.
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    useMocks(preview);
+  });
+
+  test("declares exactly these children", async () => {
+    const made = pod({
+      containers: [container(), container({ name: "side-car" })],
+      volumes: [
+        { name: "disk", emptyDir: {} },
+        { name: "memory", emptyDir: { medium: "Memory" } },
+        { name: "host", hostPath: { path: "/srv" } },
+      ],
+    });
+    await settled(made);
+    expect(tree()).toEqual([
+      "CGroup site-cgroup",
+      "CGroup site-cgroup-side-car",
+      "CGroup site-cgroup-web",
+      "Mount site-volume-memory",
+      "Namespace site-namespace",
+      "Node edge",
+      "Pod site",
+      "Process site-process",
+      "RootFs site-rootfs-side-car",
+      "RootFs site-rootfs-web",
+      "VethPair site-eth0",
+    ]);
+    expect(children).toHaveLength(9);
+    expect(children.filter(({ opts }) => opts.parent !== made)).toEqual([]);
+  });
+
+  test("names its children so that another pod's cannot have the same", async () => {
+    const on = node();
+    const first = new Pod("web", { on, spec: { containers: [container({ name: "api" })] } });
+    const second = new Pod("web-api", { on, spec: { containers: [container({ name: "web" })] } });
+    await Promise.all([settled(first), settled(second)]);
+    const names = registered.map(({ type, name }) => `${type} ${name}`);
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
+
+  test("gives each child its part", async () => {
+    const made = pod(
+      {
+        hostname: "front",
+        restartPolicy: "OnFailure",
+        terminationGracePeriodSeconds: 7,
+        volumes: [
+          { name: "disk", emptyDir: {} },
+          { name: "memory", emptyDir: { medium: "Memory" } },
+          { name: "host", hostPath: { path: "/srv//data/" } },
+        ],
+        containers: [
+          container({
+            args: ["$(A)", "$$(A)"],
+            env: [
+              { name: "A", value: "1" },
+              { name: "A", value: "2" },
+            ],
+            workingDir: "/tmp/",
+            resources: { limits: { cpu: "500m", memory: "64Mi" }, requests: { cpu: "100m" } },
+            volumeMounts: [
+              { name: "disk", mountPath: "disk" },
+              { name: "memory", mountPath: "/memory" },
+              { name: "host", mountPath: "/host", readOnly: true },
+            ],
+            securityContext: { runAsUser: 1000, capabilities: { drop: ["ALL"], add: ["net_admin"] } },
+          }),
+        ],
+      },
+      {},
+      { metadata: { name: "front-end", namespace: "shop" } },
+    );
+    await settled(made);
+    expect(inputsOf("site-namespace")).toMatchObject({
+      name: "shop_front-end",
+      types: ["net", "uts", "ipc"],
+      hostname: "front",
+    });
+    expect(inputsOf("site-eth0")).toMatchObject({
+      namespace: "/run/barepod/namespaces/shop_front-end",
+      interfaceName: "eth0",
+    });
+    expect(inputsOf("site-cgroup")).toMatchObject({
+      path: "barepod.pods/shop_front-end",
+      memoryMax: 67_108_864,
+      memorySwapMax: 0,
+      cpuMax: 0.5,
+      cpuShares: 102,
+    });
+    expect(inputsOf("site-cgroup-web")).toMatchObject({
+      path: "barepod.pods/shop_front-end/web",
+      memoryMax: 67_108_864,
+      cpuMax: 0.5,
+    });
+    expect(inputsOf("site-volume-memory")).toMatchObject({
+      source: "tmpfs",
+      target: "/var/lib/barepod/volumes/shop_front-end/memory",
+      fsType: "tmpfs",
+    });
+    expect(inputsOf("site-rootfs-web")).toMatchObject({
+      path: "/run/barepod/pods/shop_front-end/web/rootfs",
+      hostBinaries: ["bash", "sleep"],
+      overlay: true,
+    });
+    expect(inputsOf("site-process")).toMatchObject({
+      name: "shop_front-end",
+      pod: { namespace: "shop", name: "front-end" },
+      namespace: "/run/barepod/namespaces/shop_front-end",
+      mounts: ["/var/lib/barepod/volumes/shop_front-end/memory"],
+      restartPolicy: "OnFailure",
+      terminationGracePeriodSeconds: 7,
+      running: true,
+      containers: [
+        {
+          name: "web",
+          command: ["sleep", "10000", "2", "$(A)"],
+          env: { HOSTNAME: "front", A: "2" },
+          workingDir: "/tmp",
+          rootFs: "/run/barepod/pods/shop_front-end/web/rootfs",
+          cgroup: "barepod.pods/shop_front-end/web",
+          runAsUser: 1000,
+          allowPrivilegeEscalation: true,
+          privileged: false,
+          readOnlyRootFilesystem: false,
+          capabilities: { add: ["NET_ADMIN"], drop: ["ALL"] },
+          volumes: [
+            {
+              source: "/var/lib/barepod/volumes/shop_front-end/disk",
+              target: "/disk",
+              ephemeral: true,
+              readOnly: false,
+            },
+            { source: "/var/lib/barepod/volumes/shop_front-end/memory", target: "/memory", readOnly: false },
+            { source: "/srv/data", target: "/host", readOnly: true },
+          ],
+        },
+      ],
+    });
+    expect(inputsOf("site-process")).not.toHaveProperty("skipAwait");
+    expect(inputsOf("site-process")).not.toHaveProperty("timeoutSeconds");
+  });
+
+  test("leaves the network alone with hostNetwork, and shares processes when asked", async () => {
+    await settled(pod({ hostNetwork: true, shareProcessNamespace: true }));
+    expect(registered.some(({ type }) => type === "VethPair")).toBe(false);
+    expect(inputsOf("site-namespace")).toMatchObject({ types: ["ipc", "pid"] });
+    expect(inputsOf("site-namespace")).not.toHaveProperty("hostname");
+    expect(inputsOf("site-process")).toMatchObject({ hostNamespaces: ["net", "uts"], interfaces: [] });
+    const [first] = (inputsOf("site-process")?.["containers"] ?? []) as { env: object }[];
+    expect(first?.env).toEqual({});
+  });
+
+  test("hands on the annotations of waiting", async () => {
+    const annotations = { "pulumi.com/skipAwait": "true", "pulumi.com/timeoutSeconds": "90" };
+    await settled(pod({}, {}, { metadata: { annotations } }));
+    expect(inputsOf("site-process")).toMatchObject({ skipAwait: true, timeoutSeconds: 90 });
+  });
+
+  test("tells its status like Kubernetes", async () => {
+    const made = pod({}, {}, { metadata: { labels: { app: "web" } } });
+    const host = new Pod("host", { on: node(), spec: { hostNetwork: true, containers: [container()] } });
+    await settled(made);
+    expect(await known(made.status)).toEqual(
+      preview
+        ? undefined
+        : {
+            phase: "Running",
+            podIP: "10.244.0.2",
+            hostIP: "192.0.2.10",
+            containerStatuses: [{ name: "web", state: "running" }],
+          },
+    );
+    expect((await known(host.status))?.podIP).toBe(preview ? undefined : "192.0.2.10");
+    if (!preview)
+      expect(await known(made.metadata)).toMatchObject({
+        name: "site",
+        namespace: "default",
+        labels: { app: "web" },
+      });
+  });
+
+  test("keeps secret values secret, and the rest of it readable", async () => {
+    const made = pod({
+      containers: [
+        container({
+          env: [
+            { name: "PASSWORD", value: pulumi.secret("hunter2") },
+            { name: "PLAIN", value: pulumi.output("visible") },
+          ],
+        }),
+      ],
+    });
+    await settled(made);
+    expect(inputsOf("site-process")?.["secrets"]).toEqual(["containers/0/env/PASSWORD"]);
+    expect(inputsOf("site-rootfs-web")).not.toHaveProperty("secrets");
+    expect(await pulumi.isSecret(made.spec)).toBe(true);
+    expect(await pulumi.isSecret(made.status)).toBe(false);
+    expect(await pulumi.isSecret(made.metadata)).toBe(false);
+  });
+
+  test("can be declared for a node whose address is not known yet", async () => {
+    class Machine extends pulumi.CustomResource {
+      declare readonly address: pulumi.Output<string>;
+      constructor(name: string) {
+        super("cloud:index:Machine", name, { address: undefined });
+      }
+    }
+    const { address } = new Machine("machine");
+    const on = new Node("late", { connection: address.apply((host) => ({ host })) });
+    await settled(new Pod("site", { on, spec: { containers: [container()] } }));
+    expect(tree()).toHaveLength(9);
+    expect(inputsOf("site-process")).toMatchObject({ node: "late", name: "default_site" });
+  });
+
+  test("hands protect, dependsOn and transformations down", async () => {
+    const other = new pulumi.ComponentResource("test:index:Other", "other", {});
+    const first = new Node("other-node", { connection: "root@192.0.2.11" }, { parent: other });
+    const transformations = [
+      ({ type, props, opts }: pulumi.ResourceTransformationArgs) =>
+        type.endsWith(":CGroup") ? { props: { ...props, pidsMax: 7 }, opts } : undefined,
+    ];
+    await settled(pod({}, { protect: true, dependsOn: [first], transformations }));
+    expect(children).toHaveLength(6);
+    const isProtected = ({ resource }: pulumi.ResourceTransformationArgs) =>
+      (resource as unknown as { __protect: boolean }).__protect;
+    expect(children.filter((child) => !isProtected(child))).toEqual([]);
+    expect(children.filter(({ opts }) => ![opts.dependsOn].flat(2).includes(first))).toEqual([]);
+    expect(inputsOf("site-cgroup")).toMatchObject({ pidsMax: 7 });
+  });
+
+  test.each<[string, object, RegExp]>([
+    [
+      "a field that is not done yet",
+      { spec: { containers: [container({ livenessProbe: { tcpSocket: { port: 80 } } } as never)] } },
+      /spec\.containers\[0\]\.livenessProbe/,
+    ],
+    [
+      "a field that nobody knows",
+      { spec: { containers: [container({ volumeMount: [] } as never)] } },
+      /spec\.containers\[0\]\.volumeMount/,
+    ],
+    ["structure that is not plain", { spec: pulumi.output({ containers: [container()] }) }, /spec/],
+    ["a secret structure", { spec: pulumi.secret({ containers: [container()] }) }, /spec/],
+    [
+      "a name that is an Output",
+      { spec: { containers: [container({ name: pulumi.output("web") })] } },
+      /spec\.containers\[0\]\.name/,
+    ],
+    ["no containers", { spec: { containers: [] } }, /spec\.containers/],
+    ["nothing at all", {}, /spec/],
+    ["two containers of one name", { spec: { containers: [container(), container()] } }, /spec\.containers\[1\]\.name/],
+    ["no node", { on: undefined, spec: { containers: [container()] } }, /on: must be a Node/],
+    [
+      "an image of a registry, until there is a client",
+      { spec: { containers: [container({ image: "nginx" })] } },
+      /spec\.containers\[0\]\.image/,
+    ],
+  ])("refuses %s by its path, without a stack", (_title, args, message) => {
+    let thrown: unknown;
+    try {
+      new Pod("site", { on: node(), ...args } as never);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(pulumi.ResourceError);
+    expect((thrown as pulumi.ResourceError).hideStack).toBe(true);
+    expect((thrown as Error).message).toMatch(/^Pod "site": /);
+    expect((thrown as Error).message).toMatch(message);
+  });
+
+  test("names all mistakes at once, and no value", () => {
+    const canary = "canary-7f4e1c";
+    const spec = {
+      hostname: `${canary}!`,
+      containers: [
+        container({
+          name: `${canary}!`,
+          workingDir: canary,
+          env: [{ name: `${canary}=`, value: "x" }],
+          resources: { limits: { memory: canary } },
+          volumeMounts: [{ name: canary, mountPath: `/${canary}:` }],
+          securityContext: { capabilities: { add: [canary] } },
+        }),
+      ],
+    };
+    let message = "";
+    try {
+      pod(spec as never);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).not.toContain(canary);
+    for (const path of ["hostname", "name", "workingDir", "env[0].name", "memory", "mountPath", "capabilities.add[0]"])
+      expect(message).toContain(path);
+  });
+});
