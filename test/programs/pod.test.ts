@@ -466,7 +466,7 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
   });
 
   test("show what somebody broke, and repair it", async () => {
-    await sh(`kill -KILL $(cut -f1 /run/barepod/process/default_host/keeper)
+    await sh(`kill -KILL $(cut -f1 /run/barepod/process/default_host/keeper.pid)
 ip link delete dev $(ip route get ${(await status("plain")).podIP} | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')
 umount -l /run/barepod/pods/default_privileged/privileged/rootfs
 umount -l /var/lib/barepod/volumes/space_full-name/fast`);
