@@ -8,7 +8,7 @@
  *
  * Several alternatives may be offered (what was last known, or nothing at all); the first that fits is taken.
  */
-import { all, type Command, render, sh, write } from "./command/command";
+import { all, type Command, raw, render, write } from "./command/command";
 import { quote } from "./command/quote";
 
 /** Where the registry of owners lies: `<object>/<owner>`, one line each: boot id, kernel identity, the owner's name. */
@@ -81,7 +81,7 @@ export function observationFrame(
       : `\ntries=0
 while [ "$seen" = ${quote(options.changedFrom)} ] && [ "$tries" -lt 50 ]; do
 sleep 0.02; tries=$((tries + 1)); fact=$(barepod_fact) || exit 3
-claims=$(barepod_claims)
+barepod_claims
 seen="$claims
 $fact"
 done`;
@@ -97,7 +97,7 @@ case $seen in
 ${branches.join("\n")}
 *) printf 'stale %s\\n%s' "$boot" "$seen"; exit 0 ;;
 esac
-claims=$(barepod_claims)
+barepod_claims
 if [ "$status" -eq 0 ]; then verdict="done $boot"; else verdict="failed $boot $plan $step $status"; fi
 printf '%s\\n%s\\n%s' "$verdict" "$claims" "$fact"`;
 }
@@ -149,13 +149,15 @@ function preamble(object: string, fact: Fact<unknown>): string {
   return `o=${quote(`${ownersFolder}/${object}`)}
 read -r boot < /proc/sys/kernel/random/boot_id
 barepod_claims() {
-for f in "$o"/*; do if [ -e "$f" ] && read -r line < "$f"; then printf 'owner %s %s\\n' "\${f##*/}" "$line"; fi; done
+claims=
+for f in "$o"/*; do if [ -e "$f" ] && read -r line < "$f"; then claims="\${claims:+$claims
+}owner \${f##*/} $line"; fi; done
 }
 barepod_fact() {
 ${fact.script}
 }
 fact=$(barepod_fact) || exit 3
-claims=$(barepod_claims)
+barepod_claims
 seen="$claims
 $fact"`;
 }
@@ -198,7 +200,7 @@ function body(command: Command): string {
 function journal(entry: JournalEntry): Command {
   const text = entry.commands.length === 0 ? ":" : render(all(...entry.commands), { reveal: true });
   return all(
-    sh("mkdir", "-p", bootFolder),
+    raw("make the boot journal's folder", '[ -d "$1" ] || mkdir -p -- "$1"', bootFolder),
     write(`${bootFolder}/${entry.file}`, `#!/bin/sh\n${text}\n`, { mode: 0o600 }),
   );
 }

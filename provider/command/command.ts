@@ -122,7 +122,9 @@ function renderWrite({ path, content, options }: Extract<Command, { kind: "write
   const umask = (~mode & 0o777).toString(8).padStart(3, "0");
   const decode = base64 ? " | base64 -d" : "";
   const steps = [
-    `( umask ${umask} && set -C && rm -f ${temporary} && printf %s ${renderWord(content, true)}${decode} > ${temporary} )`,
+    // What a crash left there is the exception: looking costs nothing, another process does.
+    `{ { [ ! -e ${temporary} ] && [ ! -L ${temporary} ]; } || rm -f ${temporary}; }`,
+    `( umask ${umask} && set -C && printf %s ${renderWord(content, true)}${decode} > ${temporary} )`,
   ];
   if (uid !== 0 || gid !== 0) steps.push(`chown ${uid}:${gid} ${temporary}`);
   // A redirection creates files without execute bits, and chown clears set-user-id: then the mode needs a program of its own.

@@ -29,7 +29,7 @@ export function makeFolder(path: string): Command {
     `path=$1 missing=
 while [ -n "$path" ] && [ ! -d "$path" ]; do missing="$path
 $missing"; path=\${path%/*}; done
-[ -z "$missing" ] || { mkdir -p -- "\${2%/*}" && mkdir -p -- "$1" && printf %s "$missing" >> "$2"; }`,
+[ -z "$missing" ] || { { [ -d "\${2%/*}" ] || mkdir -p -- "\${2%/*}"; } && mkdir -p -- "$1" && printf %s "$missing" >> "$2"; }`,
     path,
     list,
   );

@@ -54,20 +54,24 @@ export interface NodeState {
 /** The machine itself. Never absent. */
 export function nodeFacts(): Fact<NodeState> {
   return {
-    script: `echo "kernel $(uname -r)"
-echo "machine $(uname -m)"
-echo "hostname $(uname -n)"
+    // Every process counts: this is the way to the first pod, three times.
+    script: `read -r kernel < /proc/sys/kernel/osrelease
+read -r hostname < /proc/sys/kernel/hostname
+printf 'kernel %s\\nmachine %s\\nhostname %s\\n' "$kernel" "$(uname -m)" "$hostname"
 (. /etc/os-release 2>/dev/null && printf 'os %s\\n' "$PRETTY_NAME") || echo "os unknown"
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo cgroup v2
 elif [ -e /sys/fs/cgroup/unified/cgroup.controllers ]; then echo cgroup hybrid
 else echo cgroup v1; fi
-awk '$1 == "MemTotal:" { print "memory " $2 } $1 == "SwapTotal:" { print "swap " $2 }' /proc/meminfo
-echo "cpus $(grep -c '^processor' /proc/cpuinfo)"
-address=$(ip -4 route get 192.0.2.1 2>/dev/null | sed -n 's/.* src \\([0-9.]*\\).*/\\1/p')
+awk '$1 == "MemTotal:" { print "memory " $2 } $1 == "SwapTotal:" { print "swap " $2 } /^processor/ { cpus++ } END { print "cpus " cpus }' /proc/meminfo /proc/cpuinfo
+address=
+set -- $(ip -4 route get 192.0.2.1 2>/dev/null)
+while [ $# -gt 1 ]; do [ "$1" != src ] || address=$2; shift; done
 [ -n "$address" ] || address=$(ip -4 -o addr show scope global 2>/dev/null | sed -n '1s/.* inet \\([0-9.]*\\).*/\\1/p')
 echo "address $address"
 for tool in ${requiredTools.join(" ")}; do command -v "$tool" >/dev/null 2>&1 || echo "missing $tool"; done
-echo "forward $(cat /proc/sys/net/ipv4/ip_forward)"
+# One digit, and no more: dash reads byte by byte, and the kernel ends a numeric sysctl after the first.
+forward=; read -r forward < /proc/sys/net/ipv4/ip_forward
+echo "forward $forward"
 if [ -d /run/systemd/system ]; then echo systemd yes; else echo systemd no; fi
 if read -r cidr 2>/dev/null < ${nodeFolder}/pod-cidr; then echo "cidr $cidr"; fi
 if read -r known 2>/dev/null < ${nodeFolder}/address; then echo "known $known"; fi
