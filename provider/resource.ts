@@ -194,23 +194,33 @@ export abstract class NodeResource extends pulumi.CustomResource {
     const { node, ...own } = args;
     const reference = placed(type, name, node);
     const urn = firstUrn(type, name, options.parent);
-    super(
-      `pulumi-nodejs:dynamic/barepod:${type}`,
-      name,
-      {
-        ...own,
-        node: reference.key,
-        connection: reference.connection,
-        owner: pulumi.interpolate`${reference.nonce}/${urn}`,
-        resourceUrn: urn,
-        secrets: secretPaths(own),
-        ...Object.fromEntries(computed.map((key) => [key, undefined])),
-        __provider: providerText(type),
-      },
+    const properties = {
+      ...own,
+      node: reference.key,
+      connection: reference.connection,
+      owner: pulumi.interpolate`${reference.nonce}/${urn}`,
+      resourceUrn: urn,
+      secrets: secretPaths(own),
+      ...Object.fromEntries(computed.map((key) => [key, undefined])),
+      __provider: providerText(type),
+    };
+    const all =
       reference.deletedWith === undefined || options.deletedWith !== undefined
         ? options
-        : { ...options, deletedWith: reference.deletedWith },
-    );
+        : { ...options, deletedWith: reference.deletedWith };
+    // For finding promises that are left over, Pulumi takes a stack for each property, four times: together they are half
+    // of what a program of many resources takes.
+    const { stackTraceLimit } = Error;
+    if (process.env["PULUMI_DEBUG_PROMISE_LEAKS"] === undefined) Error.stackTraceLimit = 0;
+    try {
+      super(`pulumi-nodejs:dynamic/barepod:${type}`, name, properties, all);
+    } catch (error) {
+      Error.stackTraceLimit = stackTraceLimit;
+      if (error instanceof Error) Error.captureStackTrace(error);
+      throw error;
+    } finally {
+      Error.stackTraceLimit = stackTraceLimit;
+    }
   }
 }
 
