@@ -96,8 +96,8 @@ function protocolModule(options: readonly Option[]): string | undefined {
     : undefined;
 }
 
-/** A word as iptables-save prints it, and as iptables-restore reads it. @internal */
-export function quoteSaved(word: string): string {
+/** A word as iptables-save prints it, and as iptables-restore reads it. */
+function quoteSaved(word: string): string {
   return /^[A-Za-z0-9_-]+$/.test(word) ? word : `"${word.replace(/["\\']/g, "\\$&")}"`;
 }
 

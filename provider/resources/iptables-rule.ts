@@ -75,7 +75,7 @@ export const iptablesRuleSpec = defineSpec<IptablesRuleInputs, RuleState>({
   generate: (inputs) => ({ name: generateName(inputs) }),
   observe: (inputs) => ruleIn(queryOf(inputs)),
   plan: (inputs, seen) => {
-    if (seen === undefined) return [withReason(inputs, insert(inputs))];
+    if (seen === undefined) return [withReason(inputs, insert(inputs, inputs.position))];
     const moved = inputs.position !== undefined && seen.position !== inputs.position;
     if (sameRule(seen.options, optionsFor(inputs)) && !moved) return [];
     return [withReason(inputs, moved ? move(inputs) : edit(inputs, "-R"))];
@@ -85,7 +85,11 @@ export const iptablesRuleSpec = defineSpec<IptablesRuleInputs, RuleState>({
     ...differences(inputs, seen),
     ...(inputs.position === undefined || seen.position === inputs.position ? {} : { position: seen.position ?? 0 }),
   }),
-  boot: { rank: () => "70" },
+  boot: {
+    rank: () => "70",
+    // The rules that were before it may not be there yet.
+    commands: (inputs) => [either(insert(inputs, inputs.position), insert(inputs, undefined))],
+  },
 });
 
 /**
@@ -150,8 +154,8 @@ function differences(inputs: IptablesRuleInputs, seen: RuleState): Partial<Iptab
   return changed.length > 0 ? values : { [inputs.jump === undefined ? "goto" : "jump"]: savedText(seen.options) };
 }
 
-function insert(inputs: IptablesRuleInputs): Command {
-  const { family, table, chain, position } = inputs;
+function insert(inputs: IptablesRuleInputs, position: number | undefined): Command {
+  const { family, table, chain } = inputs;
   const where = position === undefined ? ["-A", chain] : ["-I", chain, position];
   return sh(toolFor(family), "-w", 5, "-t", table, ...where, ...wordsOf(optionsFor(inputs)));
 }
