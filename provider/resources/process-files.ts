@@ -1,6 +1,7 @@
 /** What the keeper reads, and the commands that call it. Pure. */
 import { all, type Command, either, raw, render, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, removeFolder } from "../command/folders";
+import { quote } from "../command/quote";
 import { type ProcessState, processFolder } from "../facts/process";
 import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
 import { boundedName, digest, uidOf } from "../naming";
@@ -12,16 +13,32 @@ const logFolders = ["/var/log/pods", "/var/log/containers"];
 
 /** Starts the containers, where nothing of them is. */
 export function start(inputs: ProcessInputs): Command[] {
+  return commands(inputs, underLock);
+}
+
+/** The same at boot, where whoever replays the journal has the node's lock. */
+export function startAtBoot(inputs: ProcessInputs): Command[] {
+  return commands(inputs, (_label, ...each) => all(...each));
+}
+
+function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
   const folder = processFolder(inputs.name);
   const containers = containersOf(inputs);
   return [
-    raw(
-      "make a folder that only root reads",
-      '(umask 077; mkdir -p -- "$@")',
-      ...containers.map(({ name }) => `${folder}/${name}`),
+    locked(
+      "make its folders",
+      // In one: whoever finds no folder of any Process takes the folders of the logs away.
+      raw(
+        "make a folder that only root reads",
+        '(umask 077; mkdir -p -- "$@")',
+        ...containers.map(({ name }) => `${folder}/${name}`),
+      ),
+      ...logFolders.map(makeFolder),
     ),
-    either(all(...logFolders.map((path) => sh("test", "-d", path))), locked(all(...logFolders.map(makeFolder)))),
-    ...ephemeralFolders(inputs).flatMap((path) => [locked(makeFolder(path)), sh("chmod", "0777", path)]),
+    ...ephemeralFolders(inputs).flatMap((path) => [
+      locked("make a folder for the containers", makeFolder(path)),
+      sh("chmod", "0777", path),
+    ]),
     write(`${folder}/keeper.spec`, keeperSpec(inputs), { mode: 0o600 }),
     ...containers.map((container) =>
       write(`${folder}/${container.name}/conf`, secret(launcherConfig(complete(inputs, container))), { mode: 0o600 }),
@@ -52,8 +69,7 @@ if [ -d "$group" ]; then "$1" stop "$2" || return; break; fi
 done
 folder=$2 id=$3
 shift 3
-rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"
-rmdir -- "\${folder%/*}" 2>/dev/null || :`,
+rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       keeperPath(),
       processFolder(inputs.name),
       inputs.name,
@@ -62,9 +78,17 @@ rmdir -- "\${folder%/*}" 2>/dev/null || :`,
     ),
     ...ephemeralFolders(inputs).flatMap((path) => [
       sh("rm", "-rf", "--one-file-system", "--", path),
-      locked(all(removeFolder(path), removeFolder(parentOf(path)))),
+      underLock("remove the folder of the containers", removeFolder(path), removeFolder(parentOf(path))),
     ]),
-    locked(all(...logFolders.map(removeFolder))),
+    underLock(
+      "remove the folders that are empty",
+      raw(
+        "remove the folder of all, if it is empty",
+        'rmdir -- "$1" 2>/dev/null || :',
+        parentOf(processFolder(inputs.name)),
+      ),
+      either(sh("test", "-d", parentOf(processFolder(inputs.name))), all(...logFolders.map(removeFolder))),
+    ),
   ];
 }
 
@@ -93,8 +117,8 @@ function ephemeralFolders(inputs: ProcessInputs): string[] {
 }
 
 /** A Process is started and ended without the node's lock, which the list of folders needs. */
-function locked(command: Command): Command {
-  return sh("flock", "/run/barepod/lock", "sh", "-c", render(command, { reveal: true }));
+function underLock(label: string, ...each: readonly Command[]): Command {
+  return raw(label, `flock /run/barepod/lock sh -c ${quote(render(all(...each), { reveal: true }))}`);
 }
 
 /** The text of `keeper.spec`: no field holds a TAB or a newline, and none that may be followed by another is empty. */

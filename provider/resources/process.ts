@@ -18,7 +18,7 @@ import { isCapability } from "../kubernetes/capabilities";
 import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
-import { change, cleanup, settings, start, stop } from "./process-files";
+import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
 import { type ContainerStatus, phaseOf, readiness, runs, statusesOf, works } from "./process-status";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
@@ -126,7 +126,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
   }),
   ready: readiness,
   readyTimeoutMs: (inputs) => (inputs.timeoutSeconds ?? 600) * 1000,
-  boot: { rank: () => "90", commands: start },
+  boot: { rank: () => "90", commands: startAtBoot },
 });
 
 /**

@@ -144,6 +144,7 @@ describe.skipIf(obstacle)(`a keeper${obstacle === undefined ? "" : ` (${obstacle
     );
     expect(await keepers()).toBe(0);
     expect((between - before) / 20).toBeLessThan(80);
+    expect(await at.sh("ls -A /run/barepod /var/lib/barepod /var/log")).not.toMatch(/process|made|pods|containers/);
   });
 
   describe.each(["busybox", "bash"])("where sh is %s", (program) => {
