@@ -9,7 +9,7 @@ import { isUnknown } from "./fields";
 import { absentText, type Observation } from "./frame";
 import { Operation, Unfinished } from "./operation";
 import { checkInputs, equal, type NodeInputs, objectOf, replacements, type Spec } from "./resource";
-import { maskFor } from "./secrets";
+import { isSecret, maskFor } from "./secrets";
 import { type Connection, rememberConnection } from "./ssh/pool";
 
 /** The version of what is kept in `_barepod`. */
@@ -133,7 +133,7 @@ class Runner<I extends NodeInputs, S> {
       const drift = this.#spec.drift(made, fact);
       const inputs = { ...made, ...drift } as I;
       const drifted = Object.fromEntries(
-        Object.keys(drift).map((key) => [key, state.secrets?.includes(key) ? "" : (made[key as keyof I] ?? null)]),
+        Object.keys(drift).map((key) => [key, isSecret(state, key) ? "" : (made[key as keyof I] ?? null)]),
       );
       const keys = [...new Set([...bookkeeping.given, ...Object.keys(drifted)])];
       const props = this.#outputs(inputs, fact, seen, {
@@ -220,7 +220,7 @@ class Runner<I extends NodeInputs, S> {
 
 /** The inputs that the object was made with, whatever a refresh has found since: how to look at it depends on them. */
 function asMade<I extends NodeInputs>(state: State<I>): State<I> {
-  const values = Object.entries(state._barepod?.drifted ?? {}).filter(([key]) => !state.secrets?.includes(key));
+  const values = Object.entries(state._barepod?.drifted ?? {}).filter(([key]) => !isSecret(state, key));
   return { ...state, ...Object.fromEntries(values.map(([key, value]) => [key, value ?? undefined])) };
 }
 

@@ -14,6 +14,11 @@ export function secretPath(keys: readonly string[]): string {
   return keys.map((key) => key.replaceAll("~", "~0").replaceAll("/", "~1")).join("/");
 }
 
+/** Whether an input is, or holds, a secret. */
+export function isSecret(inputs: NodeInputs, key: string): boolean {
+  return inputs.secrets?.some((path) => path === key || path.startsWith(`${key}/`)) ?? false;
+}
+
 /** A function that replaces the values of the secret inputs in a text. */
 export function maskFor(inputs: NodeInputs): (text: string) => string {
   const values = new Set<string>();

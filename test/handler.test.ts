@@ -104,6 +104,39 @@ it("looks at and deletes an object as it was made, not as a refresh found it", a
 
 it("keeps no secret value of a drifted input beside it", async () => {
   node.answer = `done boot\n${seen.replace(/7$/, "6")}`;
-  const read = await thing.read?.("edge:/srv/thing", { ...state(), secrets: ["size"] });
-  expect(JSON.stringify(read?.props?.["_barepod"])).not.toContain('"7"');
+  for (const path of ["size", "size/0"]) {
+    const read = await thing.read?.("edge:/srv/thing", { ...state(), secrets: [path] });
+    expect(JSON.stringify(read?.props?.["_barepod"])).not.toContain('"7"');
+  }
+});
+
+it("waits no longer than the inputs allow, says what it waited for, and keeps what exists", async () => {
+  const slow = handler(
+    defineSpec<ThingInputs, { size: string }>({
+      type: "Slow",
+      identity: ["path"],
+      fields: { path: required(path()), size: optional(text({ max: 9 })) },
+      observe: () => ({ script: "look", parse: (size) => ({ size }) }),
+      plan: () => [],
+      undo: () => [],
+      drift: () => ({}),
+      ready: () => ({ kind: "waiting", message: "waiting for web to start" }),
+      readyTimeoutMs: () => 40,
+    }),
+  );
+  const failure = await slow.create(inputs).catch((error: unknown) => error);
+  const message = "not ready after 0.04 s: waiting for web to start";
+  expect(failure).toMatchObject({
+    message,
+    reasons: [message],
+    id: "edge:/srv/thing",
+    properties: { path: "/srv/thing" },
+  });
+});
+
+it("says of a thing only that its node failed, when that is why it knows no owner", async () => {
+  const { owner: _, ...orphan } = inputs;
+  const { failures, inputs: checked } = (await thing.check?.({}, orphan)) ?? {};
+  expect(failures).toEqual([{ property: "", reason: "its node could not be made" }]);
+  expect(checked).not.toHaveProperty("owner");
 });
