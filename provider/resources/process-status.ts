@@ -44,8 +44,12 @@ export function phaseOf({ containers }: ProcessState): string {
 export function runs(inputs: ProcessInputs, seen: ProcessState): boolean {
   const names = containersOf(inputs).map(({ name }) => name);
   if (names.some((name) => !seen.containers.some((each) => each.name === name))) return false;
-  if (seen.containers.every(hasEnded)) return true;
-  return seen.keeper && seen.containers.every((each) => each.state === "running" || hasEnded(each));
+  // One that should always run has ended only if somebody has told its keeper to end.
+  const isDone = (each: ContainerState): boolean =>
+    hasEnded(each) &&
+    (inputs.restartPolicy === "Never" || (inputs.restartPolicy === "OnFailure" && hasCompleted(each)));
+  if (seen.containers.every(isDone)) return true;
+  return seen.keeper && seen.containers.every((each) => each.state === "running" || isDone(each));
 }
 
 /** Whether an update may leave it as it is: what has failed is started again. @internal */

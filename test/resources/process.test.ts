@@ -61,7 +61,8 @@ describe("the plan", () => {
   test.each<[string, Partial<ProcessInputs>, ProcessState | undefined, unknown[]]>([
     ["absent", {}, undefined, start],
     ["as wanted", {}, seen({}), []],
-    ["done", {}, seen(completed), []],
+    ["done", { restartPolicy: "Never" }, { ...seen(completed), restartPolicy: "Never" }, []],
+    ["told to end, although it should always run", {}, { ...seen(completed), keeper: false }, [stop, ...start]],
     ["ended in failure", {}, seen(failed), [stop, ...start]],
     ["crashing", {}, seen(crashing), [stop, ...start]],
     ["the keeper is gone", {}, { ...seen({}), keeper: false }, [stop, ...start]],
@@ -100,7 +101,13 @@ describe("the plan", () => {
 
 test.each<[string, ProcessInputs, ProcessState, Partial<ProcessInputs>]>([
   ["nothing", inputs, seen({}), {}],
-  ["nothing of one that is done", inputs, seen(completed), {}],
+  [
+    "nothing of one that is done",
+    { ...inputs, restartPolicy: "OnFailure" },
+    { ...seen(completed), restartPolicy: "OnFailure" },
+    {},
+  ],
+  ["that somebody has ended it", inputs, seen(completed), { running: false }],
   ["that it crashes", inputs, seen(crashing), { running: false }],
   ["that the keeper is gone", inputs, { ...seen({}), keeper: false }, { running: false }],
   [
