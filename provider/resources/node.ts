@@ -8,7 +8,7 @@ import { oneOf, optional, parsed, required, text } from "../fields";
 import { packagesFor } from "../packages";
 import { defineSpec, firstUrn, type NodeInputs, type NodeReference, type Placement, providerText } from "../resource";
 import type { Connection } from "../ssh/connection-args";
-import { bootScript, bootUnit } from "./node-boot";
+import { bootedMark, bootScript, bootUnit } from "./node-boot";
 
 /** The inputs of a {@link Node}. */
 export interface NodeArgs {
@@ -76,7 +76,11 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
   cleanup: () => [
     sh("rm", "-rf", "--", "/var/lib/barepod/bin", "/var/lib/barepod/boot.sh", "/var/lib/barepod/tmp", nodeFolder),
     // Taken for this very frame; whoever comes next makes it anew.
-    raw("remove the lock", 'rm -f -- "$1/lock" "$1/holder" && { rmdir -- "$1" 2>/dev/null || :; }', "/run/barepod"),
+    raw(
+      "remove the lock",
+      'rm -f -- "$1/lock" "$1/holder" "$1/booted" && { rmdir -- "$1" 2>/dev/null || :; }',
+      "/run/barepod",
+    ),
   ],
   drift: (inputs, seen) => {
     const wanted = inputs.podCIDR ?? defaultPodCIDR;
@@ -198,7 +202,11 @@ function prepare(inputs: NodeResourceInputs, seen: NodeState): Command[] {
     ...rules.filter(({ shown }) => !seen.rules.includes(shown)).map(addRule),
     ...(seen.boots
       ? []
-      : [...logFolders.map(makeFolder), write("/var/lib/barepod/boot.sh", bootScript, { mode: 0o755 })]),
+      : [
+          ...logFolders.map(makeFolder),
+          write("/var/lib/barepod/boot.sh", bootScript, { mode: 0o755 }),
+          write(bootedMark, ""),
+        ]),
     ...(seen.boots || !seen.systemd ? [] : bootUnit.add()),
   ];
 }
