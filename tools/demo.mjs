@@ -63,7 +63,7 @@ async function create(stack) {
     npm run pulumi -- preview
     npm run pulumi -- up
   Build a container by hand, primitive by primitive:
-    examples/primitives/index.ts
+    examples/primitives/index.ts                npm run pulumi -- -C examples/primitives up
   Log in to the node:                           npx barepod sandbox connection ${name}
   Remove all of it:                             npm run demo -- --destroy
 `);

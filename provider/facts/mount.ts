@@ -62,6 +62,6 @@ export function escapeMountPath(path: string): string {
 }
 
 /** The path behind mountinfo's escapes. */
-export function unescapeMountPath(text: string): string {
+function unescapeMountPath(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

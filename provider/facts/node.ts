@@ -2,7 +2,7 @@
 import type { Fact } from "../frame";
 
 /** Programs without which no pod runs. */
-export const requiredTools = [
+const requiredTools = [
   "awk",
   "base64",
   "flock",
