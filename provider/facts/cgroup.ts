@@ -51,7 +51,6 @@ else v1=y u='' hierarchies='memory cpu cpuacct pids freezer'; fi
  * Shell text that prints every directory of the group `$1`, a line each: what a process joins, by its number in each one's
  * cgroup.procs.
  */
-const listDirectories = `${findHierarchies}
 for h in $hierarchies cpuset; do
 case $h in .) d=/sys/fs/cgroup/$1 ;; *) d=/sys/fs/cgroup/$h/$1 ;; esac
 [ ! -d "$d" ] || [ "$v1$h" = cpuset ] || printf '%s\\n' "$d"
