@@ -47,15 +47,6 @@ elif [ -e unified/cgroup.controllers ]; then v1=y u=unified hierarchies='memory 
 else v1=y u='' hierarchies='memory cpu cpuacct pids freezer'; fi
 [ "$u" = . ] || [ -d memory ] || [ -d cpu ] || [ -n "$u" ] || { echo 'no cgroup hierarchy is mounted below /sys/fs/cgroup' >&2; return 1; }`;
 
-/**
- * Shell text that prints every directory of the group `$1`, a line each: what a process joins, by its number in each one's
- * cgroup.procs.
- */
-for h in $hierarchies cpuset; do
-case $h in .) d=/sys/fs/cgroup/$1 ;; *) d=/sys/fs/cgroup/$h/$1 ;; esac
-[ ! -d "$d" ] || [ "$v1$h" = cpuset ] || printf '%s\\n' "$d"
-done`;
-
 /** Files by the names that they have in v1 and in v2. */
 const files = [
   "memory/memory.limit_in_bytes",
