@@ -60,7 +60,7 @@ describe("the launcher's configuration", () => {
       ropath	/proc/irq
       ropath	/proc/sys
       ropath	/proc/sysrq-trigger
-      caps	00000000a80425fb	00000000a80425fb	0000000000000000	0000000000000000
+      caps	00000000a00425fb	00000000a00425fb	0000000000000000	0000000000000000
       env	PATH=/bin
       arg	sleep
       arg	1

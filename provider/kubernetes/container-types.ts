@@ -140,7 +140,7 @@ export interface SecurityContext {
   allowPrivilegeEscalation?: Input<boolean | undefined>;
   /** Refused: AppArmor profiles are not loaded yet. */
   appArmorProfile?: Input<AppArmorProfile | undefined>;
-  /** The capabilities beyond and below the default set of 14 that containerd gives. */
+  /** The capabilities beyond and below the default set: containerd's 14 without MKNOD. */
   capabilities?: Input<Capabilities | undefined>;
   /** `true` gives all capabilities, all devices and nothing masked. Default `false`. */
   privileged?: Input<boolean | undefined>;

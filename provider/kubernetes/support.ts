@@ -47,7 +47,7 @@ const SECURITY_CONTEXT: Fields = {
     "`false` sets no_new_privs: set-uid programs and file capabilities gain nothing. Default `true`; always `true` when privileged.",
   ),
   appArmorProfile: refused("AppArmor profiles are not loaded yet", "later", { below: "localhostProfile type" }),
-  capabilities: object("The capabilities beyond and below the default set of 14 that containerd gives.", {
+  capabilities: object("The capabilities beyond and below the default set: containerd's 14 without MKNOD.", {
     add: string("Names without `CAP_`, or `ALL`.", LIST),
     drop: string("Names without `CAP_`, or `ALL`; dropping `ALL` comes before what `add` names.", LIST),
   }),

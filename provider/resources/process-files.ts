@@ -2,6 +2,7 @@
 import { all, type Command, either, raw, render, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, removeFolder } from "../command/folders";
 import { quote } from "../command/quote";
+import { nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
 import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
 import { boundedName, digest, uidOf } from "../naming";
@@ -87,7 +88,11 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
         'rmdir -- "$1" 2>/dev/null || :',
         parentOf(processFolder(inputs.name)),
       ),
-      either(sh("test", "-d", parentOf(processFolder(inputs.name))), all(...logFolders.map(removeFolder))),
+      // A Node keeps the folders of the logs as long as it is there.
+      either(
+        sh("test", "-d", parentOf(processFolder(inputs.name))),
+        either(sh("test", "-d", nodeFolder), all(...logFolders.map(removeFolder))),
+      ),
     ),
   ];
 }
@@ -170,7 +175,11 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
   return {
     ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as typeof container),
     command: container.command ?? [],
-    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...container.env },
+    env: {
+      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: homeOf(runAsUser),
+      ...container.env,
+    },
     addCapabilities: add,
     dropCapabilities: drop,
     allowPrivilegeEscalation: container.allowPrivilegeEscalation ?? true,
@@ -181,4 +190,9 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     volumes: container.volumes ?? [],
     ownMounts: !sharesWithNode(inputs, "mnt"),
   };
+}
+
+/** Root's home; where the image says nothing of a user, runtimes take the root directory. */
+function homeOf(user: number | undefined): string {
+  return user === undefined || user === 0 ? "/root" : "/";
 }

@@ -445,8 +445,8 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
         "read-only",
         "0",
         "0",
-        "CapEff:\t00000000a80425fb",
-        "CapBnd:\t00000000a80425fb",
+        "CapEff:\t00000000a00425fb",
+        "CapBnd:\t00000000a00425fb",
         "NoNewPrivs:\t0",
         expect.stringMatching(/^Seccomp:/),
         // The three standard ones, and the one that lists them.
