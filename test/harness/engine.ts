@@ -1,6 +1,6 @@
 /** The real Pulumi engine for tests: stacks with a state of their own, whose operations report what they did. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import {
@@ -205,6 +205,8 @@ class OpenStack implements Stack {
   }
 
   async recover(): Promise<void> {
+    // The file back end does not write its state in one step, but keeps the one before.
+    if (!isJson(readFileSync(this.#stateFile, "utf8"))) copyFileSync(`${this.#stateFile}.bak`, this.#stateFile);
     await this.#stack.cancel();
     const { version, deployment } = await this.export();
     await this.import({ version, deployment: { ...deployment, pending_operations: [] } });
@@ -212,8 +214,7 @@ class OpenStack implements Stack {
 
   async export({ reveal = false } = {}): Promise<Deployment> {
     if (reveal) return revealed(await this.#stack.exportStack()) as Deployment;
-    const file = join(this.#folder, "state", ".pulumi", "stacks", "conformance", `${this.#stack.name}.json`);
-    const { version, checkpoint } = JSON.parse(readFileSync(file, "utf8")) as {
+    const { version, checkpoint } = JSON.parse(readFileSync(this.#stateFile, "utf8")) as {
       version: number;
       checkpoint: { latest: Deployment["deployment"] };
     };
@@ -222,6 +223,10 @@ class OpenStack implements Stack {
 
   async import(deployment: Deployment): Promise<void> {
     await this.#stack.importStack({ version: deployment.version, deployment: deployment.deployment });
+  }
+
+  get #stateFile(): string {
+    return join(this.#folder, "state", ".pulumi", "stacks", "conformance", `${this.#stack.name}.json`);
   }
 
   async #run(
@@ -282,6 +287,15 @@ class OpenStack implements Stack {
 function skipQueries(stack: PulumiStack): void {
   stack.outputs = async () => ({});
   stack.info = async () => undefined;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function stepsOf(events: readonly EngineEvent[], found: boolean): Step[] {

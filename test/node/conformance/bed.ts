@@ -141,9 +141,7 @@ export class Bed implements AsyncDisposable {
   }
 
   /** Leaves what a create leaves that is cut off by a power failure: the claim, and the first steps done. */
-  async beginCreate(each: Case, last: CheckedInputs, steps: (all: number) => number): Promise<void> {
-    // Created anew it belongs to the URN that it has now.
-    const inputs = { ...last, owner: `${last.owner.split("/")[0]}/${last.resourceUrn}` };
+  async beginCreate(each: Case, inputs: CheckedInputs, steps: (all: number) => number): Promise<void> {
     const commands = each.spec.plan(inputs, undefined);
     const done = commands.slice(0, steps(commands.length));
     const folder = `${ownersFolder}/${objectOf(each.spec, inputs)}`;

@@ -54,6 +54,8 @@ export interface Case {
     readonly make: string;
     /** What the refusal has to name. */
     readonly named: string;
+    /** Whether it is just what is declared. */
+    readonly looksTheSame?: boolean;
     /** Removes what {@link make} left, after the resource that adopted it was deleted. */
     readonly clean?: string;
   };

@@ -1,9 +1,11 @@
 import type { Case } from "../case";
 import { cgroup } from "./cgroup";
 import { binaryFile, file } from "./file";
+import { chain, commentedRule, rule } from "./iptables";
 import { bindMount, fileMount, inheritingMount, mount } from "./mount";
 import { namespace, pidNamespace } from "./namespace";
 import { node } from "./node";
+import { process } from "./process";
 import { rootFs, rootFsOverlay } from "./root-fs";
 import { vethPair } from "./veth-pair";
 
@@ -22,4 +24,8 @@ export const cases: readonly Case[] = [
   namespace,
   pidNamespace,
   vethPair,
+  rule,
+  commentedRule,
+  chain,
+  process,
 ];
