@@ -163,13 +163,9 @@ export class Operation<I extends NodeInputs, S> {
     const state = seen.fact === "" ? undefined : this.#fact.parse(seen.fact);
     const commands = this.#spec.plan(this.#inputs, state);
     const { boot } = this.#spec;
-    const journal =
-      boot === undefined
-        ? undefined
-        : {
-            file: this.#journalFile(),
-            commands: boot.commands?.(this.#inputs) ?? this.#spec.plan(this.#inputs, undefined),
-          };
+    const booting =
+      boot === undefined ? [] : (boot.commands?.(this.#inputs) ?? this.#spec.plan(this.#inputs, undefined));
+    const journal = booting.length === 0 ? undefined : { file: this.#journalFile(), commands: booting };
     const settle: Settlement = {
       claim: this.#me,
       name: this.#inputs.owner,
@@ -276,7 +272,9 @@ export class Operation<I extends NodeInputs, S> {
       exitCode: outcome.exitCode,
       stderr: outcome.stderr ?? "",
       // The shell's own printf has no better words for a full disk than "I/O error".
-      ...(/I\/O error|No space left/.test(outcome.stderr ?? "") ? { next: "see how much room the node has: df -h" } : {}),
+      ...(/I\/O error|No space left/.test(outcome.stderr ?? "")
+        ? { next: "see how much room the node has: df -h" }
+        : {}),
     });
     if (outcome.seen.fact === "")
       await this.remove(outcome.seen.text).catch(() => {

@@ -36,7 +36,8 @@ describe("a text", () => {
   });
 
   test("takes what is odd but possible", () => {
-    for (const value of ["$(id)", "-n", "it's", 'a"b', "a b", "ü", "😀", "*"]) expect(reasons(field, value)).toEqual([]);
+    for (const value of ["$(id)", "-n", "it's", 'a"b', "a b", "ü", "😀", "*"])
+      expect(reasons(field, value)).toEqual([]);
     expect(reasons(text({ max: 9, empty: true, controls: true }), "a\nb\t")).toEqual([]);
   });
 
@@ -103,9 +104,7 @@ describe("what contains others", () => {
 
   test("says of what length a list must be", () => {
     expect(reasons(list(boolean(), { min: 1 }), [])).toEqual(["f: needs at least 1 elements"]);
-    expect(reasons(list(boolean(), { max: 1 }), [true, true])).toEqual([
-      "f: has 2 elements; at most 1 are possible",
-    ]);
+    expect(reasons(list(boolean(), { max: 1 }), [true, true])).toEqual(["f: has 2 elements; at most 1 are possible"]);
     expect(reasons(list(boolean()), "ab")).toEqual(["f: must be a list, not a string"]);
     expect(reasons(list(boolean()), [null])).toEqual(["f[0]: is required"]);
   });
@@ -122,7 +121,9 @@ test("a parser's own path is kept", () => {
     parsed(() => {
       throw error;
     });
-  expect(reasons(refuse(new InputError("connection.host", "is required")), 1)).toEqual(["connection.host: is required"]);
+  expect(reasons(refuse(new InputError("connection.host", "is required")), 1)).toEqual([
+    "connection.host: is required",
+  ]);
   expect(reasons(refuse(new Error("must be a CIDR")), 1)).toEqual(["f: must be a CIDR"]);
 });
 

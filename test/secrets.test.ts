@@ -66,9 +66,9 @@ describe("a message", () => {
 describe("a secret word", () => {
   test("shows itself to nobody but the node", () => {
     const word = secret("hunter2");
-    expect([String(word), `${word}`, JSON.stringify({ word }), inspect({ word }), inspect([word])].join()).not.toContain(
-      "hunter2",
-    );
+    expect(
+      [String(word), `${word}`, JSON.stringify({ word }), inspect({ word }), inspect([word])].join(),
+    ).not.toContain("hunter2");
     expect(render(sh("login", word), { reveal: false })).toBe("login ***");
     expect(render(sh("login", word), { reveal: true })).toBe("'login' 'hunter2'");
     expect(render(write("/etc/token", word), { reveal: false })).toBe("write /etc/token");
