@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { all, raw, render, secret, sh, write } from "./command/command";
+import { all, raw, render, secret } from "./command/command";
 import { quote } from "./command/quote";
 import { ConnectionError } from "./errors";
 import type { Session } from "./ssh/pool";
@@ -65,17 +65,25 @@ async function install(session: Session): Promise<void> {
   const folder = programsFolder();
   const staging = `${folder}.new`;
   const commands = all(
-    sh("rm", "-rf", "--", staging),
-    sh("mkdir", "-p", "--", staging),
-    ...scripts.map((script) =>
-      write(`${staging}/${script}`, read("node-scripts", script).toString("utf8"), { mode: 0o755 }),
-    ),
-    write(`${staging}/launcher`, secret(read("launcher", "bin", name).toString("base64")), {
-      mode: 0o755,
-      base64: true,
+    // Nobody looks into the folder before it has its name, so nothing in it is written beside and renamed.
+    raw("make a folder for the programs", '[ ! -e "$1" ] || rm -rf -- "$1" && mkdir -p -- "$1"', staging),
+    ...scripts.map((script) => {
+      const text = read("node-scripts", script).toString("utf8");
+      return raw(`write ${script}`, 'printf %s "$2" > "$1"', `${staging}/${script}`, text);
     }),
+    raw(
+      "write the launcher",
+      'printf %s "$2" | base64 -d > "$1"',
+      `${staging}/launcher`,
+      secret(read("launcher", "bin", name).toString("base64")),
+    ),
     // Somebody else may have been faster; theirs is the same.
-    raw("put the programs in place", '[ -d "$2" ] && rm -rf -- "$1" || mv -T -- "$1" "$2"', staging, folder),
+    raw(
+      "put the programs in place",
+      'chmod 755 -- "$1"/* && if [ -d "$2" ]; then rm -rf -- "$1"; else mv -T -- "$1" "$2"; fi',
+      staging,
+      folder,
+    ),
   );
   const reply = await session.run({
     script: render(commands, { reveal: true }),

@@ -194,6 +194,12 @@ copy() {
   reflink=
   case $(cp --version 2>/dev/null) in *coreutils*) reflink=--reflink=auto ;; esac
   IFS=$nl
+  if [ "$task" = image ]; then
+    # Its box is still empty: no link can lead out of it, and one process makes all folders.
+    set --
+    for folder in $folders /proc /sys /dev /tmp /etc; do set -- "$@" "$box$folder"; done
+    mkdir -p -- "$@"
+  fi
   for folder in $folders /proc /sys /dev /tmp /etc; do put "$box" "$folder"; done
   at=/
   set --
