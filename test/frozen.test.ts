@@ -1,0 +1,103 @@
+/** What every state file holds, and so can never change: provider texts, type tokens, and the names behind them. */
+import * as pulumi from "@pulumi/pulumi";
+import { beforeAll, expect, it, vi } from "vitest";
+
+/** What each class registered, by its resource's name. */
+const registered = new Map<string, { type: string; inputs: Record<string, unknown> }>();
+
+void pulumi.runtime.setMocks({
+  newResource: ({ type, name, inputs }) => {
+    registered.set(name, { type, inputs });
+    return { id: `${name}-id`, state: { ...inputs, nonce: "1234", path: inputs.path ?? "/run/made" } };
+  },
+  call: ({ inputs }) => inputs,
+});
+
+let barepod: typeof import("barepod");
+let providers: Record<string, unknown>;
+
+beforeAll(async () => {
+  barepod = await import("barepod");
+  providers = (await import("barepod/provider")) as unknown as Record<string, unknown>;
+  const { CGroup, File, IptablesChain, IptablesRule, Mount, Namespace, Node, Pod, Process, RootFs, VethPair } = barepod;
+  const node = new Node("Node", { connection: "root@192.0.2.10" });
+  new CGroup("CGroup", { node, path: "box" });
+  new File("File", { node, path: "/srv/f", content: "" });
+  new IptablesChain("IptablesChain", { node, name: "WEB" });
+  new IptablesRule("IptablesRule", { node, chain: "INPUT", jump: "DROP" });
+  new Mount("Mount", { node, source: "proc", target: "/srv/proc", fsType: "proc" });
+  new Namespace("Namespace", { node, types: ["net"] });
+  new Process("Process", { node, command: ["sleep", "1"] });
+  new RootFs("RootFs", { node, path: "/srv/box", hostBinaries: ["sh"] });
+  new VethPair("VethPair", { node, namespace: "/run/barepod/namespaces/box" });
+  new Pod("pod", {
+    on: node,
+    spec: {
+      containers: [
+        {
+          name: "main",
+          image: "host:sleep",
+          command: ["sleep", "1"],
+          volumeMounts: [{ name: "data", mountPath: "/data" }],
+          resources: { limits: { memory: "10Mi" } },
+        },
+      ],
+      volumes: [{ name: "data", emptyDir: { medium: "Memory" } }],
+    },
+  });
+  await vi.waitFor(() => expect([...registered.keys()]).toContain("pod-process"));
+});
+
+/** Every type that a state file may name. One more is fine; one less strands what it made. */
+const types = [
+  "CGroup",
+  "File",
+  "IptablesChain",
+  "IptablesRule",
+  "Mount",
+  "Namespace",
+  "Node",
+  "Process",
+  "RootFs",
+  "VethPair",
+];
+
+it("offers a class and a provider for each type, and no other", () => {
+  const classes = Object.entries(barepod).filter(([, value]) => value.prototype instanceof pulumi.CustomResource);
+  expect(classes.map(([name]) => name).sort()).toEqual(types);
+  expect(Object.keys(providers).sort()).toEqual(types);
+});
+
+it.each(types)("%s registers the constant provider text under its type", (type) => {
+  expect(registered.get(type)).toMatchObject({
+    type: `pulumi-nodejs:dynamic/barepod:${type}`,
+    inputs: { __provider: `exports.handler = () => require("barepod/provider").${type};` },
+  });
+});
+
+it.each(types)("%s has all callbacks of a dynamic provider", (type) => {
+  const callbacks = ["check", "create", "delete", "diff", "read", "update"];
+  expect(Object.keys(providers[type] as object).sort()).toEqual(callbacks);
+});
+
+it.each(types)("%s hands over its URN under a name that Pulumi does not drop", (type) => {
+  expect(registered.get(type)?.inputs).toHaveProperty("resourceUrn");
+});
+
+it("keeps a pod's type and the names of its children", () => {
+  const pod = [...registered].filter(([name]) => name.startsWith("pod"));
+  expect(
+    pod.map(([name, { type }]) => `${type.replace("pulumi-nodejs:dynamic/", "")} ${name}`).sort(),
+  ).toMatchInlineSnapshot(`
+    [
+      "barepod:CGroup pod-cgroup",
+      "barepod:CGroup pod-cgroup-main",
+      "barepod:Mount pod-volume-data",
+      "barepod:Namespace pod-namespace",
+      "barepod:Process pod-process",
+      "barepod:RootFs pod-rootfs-main",
+      "barepod:VethPair pod-eth0",
+      "barepod:index:Pod pod",
+    ]
+  `);
+});
