@@ -26,18 +26,13 @@ export class Engine {
     return import(String(pathToFileURL(join(this.packageFolder, "dist", file)))).then((module) => module.default);
   }
 
-  /** Puts the node's programs on the node, without SSH; returns their folder. */
+  /** Puts the node's programs on the node; returns the launcher's path there. */
   async installPrograms(node) {
-    const { programsFolder } = await this.load("provider/node-programs.js");
-    const folder = programsFolder();
-    const base64 = (...path) => readFileSync(join(this.packageFolder, "dist", "provider", ...path)).toString("base64");
-    const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
-    await node.run(`set -e
-mkdir -p ${folder}
-printf %s '${base64("launcher", "bin", `launcher-${machine}`)}' | base64 -d > ${folder}/launcher
-printf %s '${base64("node-scripts", "keeper.sh")}' | base64 -d > ${folder}/keeper.sh
-chmod 755 ${folder}/*`);
-    return folder;
+    const { ensurePrograms, launcherPath } = await this.load("provider/node-programs.js");
+    const { closeAllSessions, openSession } = await this.load("provider/ssh/pool.js");
+    await ensurePrograms(await openSession("bench", node.connection));
+    await closeAllSessions();
+    return launcherPath();
   }
 
   /** A project with a program of `bench/programs`, and an empty stack. */

@@ -14,7 +14,7 @@ export async function measureFrames({ engine, node, report }) {
     const most = Math.max(...ordinary.map(({ frames }) => frames));
     report.add(operation, most, "", String(most), {
       atMost: 1,
-      note: more.length > 0 ? `more: ${more.join(", ")}` : `all ${mine.length} kinds`,
+      note: more.length > 0 ? `more: ${more.join(", ")}` : `all ${new Set(mine.map(({ type }) => type)).size} kinds`,
     });
   }
   report.explain(reasons);
@@ -26,7 +26,7 @@ const exceptions = {
   },
   update: {
     RootFs:
-      "what is looked for are the programs that are asked for: once those change, what was seen last is another question's answer",
+      "what is looked for are the programs that are asked for: once those change, what was seen last answers another question",
   },
 };
 

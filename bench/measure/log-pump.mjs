@@ -9,8 +9,8 @@ export async function measureLogPump({ engine, node, report }) {
     "The log pump",
     `  ${megabytes} MB without a newline, every second byte NUL; the log's pieces put together again and compared.`,
   );
-  const programs = await engine.installPrograms(node);
-  const output = await node.run(script(programs));
+  const launcher = await engine.installPrograms(node);
+  const output = await node.run(script(launcher));
   const [sent, received, peak, spent] = output.trim().split("\n");
   const whole = sent === received;
   report.add("bytes that arrived as they were", whole ? 100 : 0, "%", whole ? "all" : "not all", { atLeast: 100 });
@@ -22,7 +22,7 @@ export async function measureLogPump({ engine, node, report }) {
 }
 
 /** Prints the checksums of what was written and of what the log has, the pump's VmHWM, and the milliseconds that it took. */
-function script(programs) {
+function script(launcher) {
   return `set -e
 export LC_ALL=C
 rm -rf ${at}; mkdir -p ${at}; cd ${at}
@@ -31,7 +31,7 @@ head -c ${megabytes}000000 /dev/urandom | tr '\\n\\001-\\176' '\\0' > data
 printf '%s\\t%s\\n' log ${at}/log status ${at}/status env PATH=/usr/bin:/bin arg sh arg -c > config
 printf 'arg\\tcat ${at}/data; : > ${at}/done; read -r _ < ${at}/go\\nrotate\\t1000000000\\t2\\n' >> config
 began=$(date +%s%N)
-${programs}/launcher run ${at}/config &
+${launcher} run ${at}/config &
 pump=$!
 while [ ! -e done ]; do sleep 0.01; done
 ended=$(date +%s%N)

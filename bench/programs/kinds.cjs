@@ -1,5 +1,16 @@
 // One of each kind of resource; BENCH_VARIANT=2 changes each of them in place.
-const { CGroup, File, Mount, Namespace, Node, Process, RootFs, VethPair } = require("barepod");
+const {
+  CGroup,
+  File,
+  IptablesChain,
+  IptablesRule,
+  Mount,
+  Namespace,
+  Node,
+  Process,
+  RootFs,
+  VethPair,
+} = require("barepod");
 
 const second = process.env.BENCH_VARIANT === "2";
 const node = new Node("bench", {
@@ -28,6 +39,17 @@ const proc = new Mount("proc", {
   options: [second ? "size=2m" : "size=1m"],
 });
 new File("motd", { node, path: `${at}/motd`, content: second ? "after\n" : "before\n" });
+const other = new IptablesRule("other", { node, chain: "INPUT", source: "10.1.2.4", jump: "DROP" });
+new IptablesRule(
+  "drop",
+  { node, chain: "INPUT", source: "10.1.2.3", jump: "DROP", position: second ? 2 : 1 },
+  { dependsOn: other },
+);
+new IptablesChain("bench", {
+  node,
+  name: "BENCH",
+  rules: [{ source: second ? "10.1.2.4" : "10.1.2.3", jump: "RETURN" }],
+});
 new Process("box", {
   node,
   rootFs: box.path,
