@@ -39,15 +39,19 @@ function packages(family: string, tools: readonly string[]): string[] {
   return [...new Set(names.map((name) => renamed[family]?.[name] ?? name))].sort();
 }
 
+/** Without what only a script needs. */
+function readable(command: string): string {
+  return command
+    .replace(/^.*&& /, "")
+    .replace(/DEBIAN_FRONTEND=\S+ | -q(?=y)|--non-interactive | --noconfirm/g, (part) => (part === " -q" ? " -" : ""));
+}
+
 export const packagesFor = {
-  /** The commands per distribution family, for people. */
+  /** The commands per distribution family, for people, a line each. */
   describe: (tools: readonly string[]): string =>
     Object.entries(installers)
-      .map(
-        ([family, command]) =>
-          `${command.replace(/^.*&& (DEBIAN_FRONTEND=\S+ )?/, "")} ${packages(family, tools).join(" ")}`,
-      )
-      .join(" | "),
+      .map(([family, command]) => `  ${readable(command)} ${packages(family, tools).join(" ")}`)
+      .join("\n"),
   /** Installs with whichever package manager the node has. */
   install: (tools: readonly string[]): Command => {
     const branches = Object.entries(installers).map(

@@ -81,7 +81,7 @@ mount --bind ${small} /var/lib/barepod`);
     await fails(
       hide,
       "for t in /usr/sbin/iptables /usr/sbin/ip /usr/bin/ip /sbin/ip; do [ ! -e $t.hidden ] || mv $t.hidden $t; done",
-      /the node lacks .*iptables.*apt-get install.*iptables/s,
+      / lacks .*iptables.*apt-get install.*iptables/s,
     );
   });
 
