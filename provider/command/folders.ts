@@ -66,6 +66,20 @@ done`,
   );
 }
 
+/** Removes all that {@link makeFolder} and {@link makeMountPoint} made and that is empty, and forgets the rest. */
+export function removeAllFolders(): Command {
+  return raw(
+    "remove the folders that were made here and are empty",
+    `[ -e "$1" ] || return 0
+sort -r -- "$1" | while IFS= read -r path; do
+if [ -d "$path" ]; then rmdir -- "$path" 2>/dev/null
+elif [ -f "$path" ] && [ ! -s "$path" ]; then rm -f -- "$path"; fi
+done
+rm -f -- "$1"`,
+    list,
+  );
+}
+
 /** The folder that a path lies in. */
 export function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";

@@ -235,3 +235,10 @@ while IFS= read -r d; do [ ! -d "$d" ] || left="$left$d
 "; done < ${list}
 if [ -n "$left" ]; then printf %s "$left" > ${list}.new && mv -f ${list}.new ${list}; else rm -f ${list}; fi
 )`;
+
+/** Removes all groups that were made on the way to others and are empty. */
+export const removeAllParentsScript = `(
+[ -e ${list} ] && cd /sys/fs/cgroup || exit 0
+sort -r ${list} | while IFS= read -r d; do rmdir -- "$d" 2>/dev/null; done
+rm -f ${list}
+)`;

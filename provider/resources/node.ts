@@ -9,6 +9,7 @@ import { packagesFor } from "../packages";
 import { defineSpec, firstUrn, type NodeInputs, type NodeReference, type Placement, providerText } from "../resource";
 import type { Connection } from "../ssh/connection-args";
 import { bootedMark, bootScript, bootUnit } from "./node-boot";
+import { forgetRemains } from "./node-remains";
 
 /** The inputs of a {@link Node}. */
 export interface NodeArgs {
@@ -73,7 +74,8 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
       ...["namespaces", "pods", "process", "addresses"].map((name) => `/run/barepod/${name}`),
     ),
   ],
-  cleanup: () => [
+  cleanup: ({ nonce }) => [
+    ...forgetRemains(nonce),
     sh("rm", "-rf", "--", "/var/lib/barepod/bin", "/var/lib/barepod/boot.sh", "/var/lib/barepod/tmp", nodeFolder),
     // Taken for this very frame; whoever comes next makes it anew.
     raw(
@@ -191,7 +193,7 @@ function prepare(inputs: NodeResourceInputs, seen: NodeState): Command[] {
   const rules = wantedRules(cidr);
   if (seen.missing.length > 0 && inputs.packages !== "install")
     throw new Error(
-      `the node lacks ${seen.missing.join(", ")}: install ${packagesFor.describe(seen.missing)}, or set packages: "install"`,
+      `${inputs.node} lacks ${seen.missing.join(", ")}\nset packages: "install", or install there, as its distribution has it:\n${packagesFor.describe(seen.missing)}`,
     );
   return [
     ...(seen.missing.length > 0 ? [packagesFor.install(seen.missing)] : []),

@@ -167,6 +167,11 @@ describe.skipIf(obstacle)("the life of a stack", () => {
     await bed.somebody((each) => each.removeParent ?? each.remove);
     life.destroyedWhatWasGone = await bed.destroy();
     differences["destroyedWhatWasGone"] = await bed.difference();
+    await bed.up(shape);
+    await bed.somebody(({ remove }) => remove);
+    await bed.refresh();
+    await bed.destroy();
+    differences["destroyed after a refresh that found nothing"] = await bed.difference();
   }, 900_000);
 
   afterAll(() => bed?.[Symbol.asyncDispose]());
@@ -311,9 +316,12 @@ describe.skipIf(obstacle)("the life of a stack", () => {
     expect(logins["after"]).toBe(logins["before"]);
   });
 
-  it.each(["destroyed", "destroyedAgain", "destroyedWhatWasGone"])("leaves the node as it was: %s", (step) => {
-    expect(differences[step]).toEqual([]);
-  });
+  it.each(["destroyed", "destroyedAgain", "destroyedWhatWasGone", "destroyed after a refresh that found nothing"])(
+    "leaves the node as it was: %s",
+    (step) => {
+      expect(differences[step]).toEqual([]);
+    },
+  );
 
   it("shows no secret in state, events or output", () => {
     expect(storedText).not.toContain(canary);

@@ -1,0 +1,36 @@
+/**
+ * What stays of a resource whose object was gone when a refresh looked for it: the engine forgets it, and nobody deletes
+ * it. Its claim, its entry in the boot journal and the folders made for it go with the Node.
+ */
+import { all, type Command, either, raw } from "../command/command";
+import { removeAllFolders } from "../command/folders";
+import { bootFolder, ownersFolder } from "../frame";
+import { removeAllParentsScript } from "./cgroup-commands";
+
+/** Forgets what the stack with this nonce claimed on the node, but for the Node itself. */
+export function forgetRemains(nonce: string): Command[] {
+  return [
+    raw(
+      "forget what the stack claims",
+      `for claim in "$2"/*/*; do
+[ -e "$claim" ] && read -r _ _ name < "$claim" || continue
+object=\${claim%/*}
+case $object in "$2"/Node.*) continue ;; esac
+case $name in "$1"/*) rm -f -- "$claim"; rmdir -- "$object" 2>/dev/null && rm -f -- "$3"/*-"\${object##*/}".sh ;; esac
+done
+rmdir -- "$3" 2>/dev/null
+:`,
+      nonce,
+      ownersFolder,
+      bootFolder,
+    ),
+    either(
+      raw(
+        "see whether anything is claimed still",
+        'for object in "$1"/*; do case $object in "$1"/Node.*|"$1/*") ;; *) return 0 ;; esac; done; return 1',
+        ownersFolder,
+      ),
+      all(removeAllFolders(), raw("remove the control groups that were made on the way", removeAllParentsScript)),
+    ),
+  ];
+}
