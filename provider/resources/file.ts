@@ -46,6 +46,7 @@ export interface FileInputs extends NodeInputs {
 
 /** The largest file: what state and preview carry well. */
 const maxBytes = 16 * 1024 * 1024;
+const longestText = 64 * 1024;
 const largestId = 2 ** 32 - 2;
 
 /** @internal */
@@ -109,7 +110,10 @@ function differences(inputs: FileInputs, seen: FileState): Partial<FileInputs> {
 }
 
 function put(inputs: FileInputs): Command[] {
-  const { mode = 0o644, uid = 0, gid = 0 } = inputs;
+  const { mode = 0o644, uid = 0, gid = 0, content } = inputs;
+  // As it is where it can be: decoding takes two processes on the node. Quotes grow on the way, so not when it is long.
+  if (content !== undefined && content.length <= longestText && !content.includes("\0"))
+    return [write(inputs.path, secret(content), { mode, uid, gid })];
   return [write(inputs.path, secret(bytesOf(inputs).toString("base64")), { mode, uid, gid, base64: true })];
 }
 
