@@ -81,7 +81,7 @@ export const namespaceSpec = defineSpec<NamespaceInputs, NamespaceState>({
     return inputs.hostname === undefined || inputs.hostname === seen.hostname ? [] : [rename(inputs)];
   },
   undo: ({ path }) => [remove(path)],
-  cleanup: () => [raw("remove the folder of the namespaces, if none is left", `(\n${dropFolderScript}\n)`)],
+  cleanup: () => [removeNamespacesFolder()],
   drift: (inputs, seen) => ({
     ...(lost(inputs, seen).length > 0 ? { types: inputs.types.filter((type) => seen.types.includes(type)) } : {}),
     ...(seen.hostname === undefined || seen.hostname === inputs.hostname ? {} : { hostname: seen.hostname }),
@@ -173,7 +173,8 @@ for t in $types; do
 [ "$t" = pid ] || : > "$path/$t" || exit 1
 case $t in pid) set -- "$@" --pid ;; mnt) set -- "$@" "--mount=$path/mnt" ;; *) set -- "$@" "--$t=$path/$t" ;; esac
 done
-pause=$(unshare "$@" sh -c '
+start() {
+"$@" sh -c '
 types=" $1 "
 # The first child is the first process of the PID namespace. It outlives this login, and holds none of its descriptors.
 if [ -n "$3" ]; then
@@ -183,8 +184,19 @@ fi
 case $types in *" mnt "*) umount -l ${folder} || exit ;; esac
 [ -z "$2" ] || printf %s "$2" > /proc/sys/kernel/hostname || exit
 case $types in *" net "*) exec ip link set dev lo up ;; esac
-' sh "$types" "$hostname" "$launcher")
+' sh "$types" "$hostname" "$launcher"
+}
+pause=$(start unshare "$@")
 status=$?
+# A mount namespace is kept only in an older one. Linux 6.18 tells their age by numbers of which each processor has a
+# range of its own, so that it takes a new one for older: on another processor it is not.
+case " $types " in *" mnt "*)
+for cpu in $(sed -n 's/^processor[^0-9]*//p' /proc/cpuinfo); do
+[ "$status" -ne 0 ] || break
+for t in $types; do umount "$path/$t" 2>/dev/null; done
+pause=$(start taskset -c "$cpu" unshare "$@")
+status=$?
+done ;; esac
 if [ "$status" -eq 0 ] && [ -n "$pause" ]; then
 : > "$path/pid" && mount --bind "/proc/$pause/ns/pid" "$path/pid" && echo "$pause" > "$path/pause"
 status=$?
@@ -202,6 +214,11 @@ exit "$status"
 /** Nothing is ended but the process that kept the PID namespace; the others live on in theirs until their last process ends. */
 function remove(path: string): Command {
   return raw("unpin the namespaces", `(\npath=$1\n${clearScript}\nclear\n)`, path);
+}
+
+/** Removes the folder of all namespaces, if none is left. @internal */
+export function removeNamespacesFolder(): Command {
+  return raw("remove the folder of the namespaces, if none is left", `(\n${dropFolderScript}\n)`);
 }
 
 function rename({ path, hostname = "" }: NamespaceInputs): Command {

@@ -6,6 +6,7 @@ import { all, type Command, either, raw } from "../command/command";
 import { removeAllFolders } from "../command/folders";
 import { bootFolder, ownersFolder } from "../frame";
 import { removeAllParentsScript } from "./cgroup-commands";
+import { removeNamespacesFolder } from "./namespace";
 
 /** Forgets what the stack with this nonce claimed on the node, but for the Node itself. */
 export function forgetRemains(nonce: string): Command[] {
@@ -30,7 +31,11 @@ rmdir -- "$3" 2>/dev/null
         'for object in "$1"/*; do case $object in "$1"/Node.*|"$1/*") ;; *) return 0 ;; esac; done; return 1',
         ownersFolder,
       ),
-      all(removeAllFolders(), raw("remove the control groups that were made on the way", removeAllParentsScript)),
+      all(
+        removeAllFolders(),
+        removeNamespacesFolder(),
+        raw("remove the control groups that were made on the way", removeAllParentsScript),
+      ),
     ),
   ];
 }

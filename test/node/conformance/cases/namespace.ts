@@ -54,7 +54,7 @@ export const pidNamespace: Case = {
     if (variant === "absent") return;
     new Namespace(
       name,
-      { node, name: variant === "replaced" ? "conf-pid-other" : "conf-pid", types: ["pid", "ipc"] },
+      { node, name: variant === "replaced" ? "conf-pid-other" : "conf-pid", types: ["pid", "mnt"] },
       options,
     );
   },
