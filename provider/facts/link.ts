@@ -114,9 +114,12 @@ esac
 done
 }`;
 
-/** `veth_held` sets `veth_address` to the address that is reserved for `veth_object`, or to nothing. */
+/** `veth_held` sets `veth_address` to the address that is reserved for `veth_object`, or to nothing; `veth_file` may name the file that tells it. */
 export const heldFunction = `veth_held() {
 veth_address=
+# The address that was told to others is the one, as a rule: then the others' reservations need not be read.
+if [ -e "$veth_file" ] && read -r veth_held < "$veth_file" && [ -e "${addressPool}/$veth_held" ] &&
+read -r veth_holder < "${addressPool}/$veth_held" && [ "$veth_holder" = "$veth_object" ]; then veth_address=$veth_held; return; fi
 for veth_held in ${addressPool}/[0-9]*; do
 if [ -e "$veth_held" ] && read -r veth_holder < "$veth_held" && [ "$veth_holder" = "$veth_object" ]; then veth_address=\${veth_held##*/}; return; fi
 done
