@@ -132,6 +132,9 @@ async function untilSignalled<T>(work: (signal: AbortSignal) => Promise<T>): Pro
   process.on("SIGINT", abort).on("SIGTERM", abort);
   try {
     return await work(controller.signal);
+  } catch (error) {
+    // A program that was just being started may have got the signal too: its failure is not the reason.
+    throw controller.signal.aborted ? controller.signal.reason : error;
   } finally {
     process.off("SIGINT", abort).off("SIGTERM", abort);
   }

@@ -65,7 +65,8 @@ describe.skipIf(obstacle)(`bad input${obstacle === undefined ? "" : ` (${obstacl
 
   beforeAll(async () => {
     node = await startSandbox();
-    await run("mkdir", "-p", "/srv/source");
+    // The log folders are a Node's to make.
+    await run("mkdir", "-p", "/srv/source", "/var/log/pods", "/var/log/containers");
     await make(rootFsSpec, { path: "/srv/root", hostBinaries: ["sleep"] });
     // The lock and the programs stay, whatever comes first.
     const first = await make(processSpec, {
