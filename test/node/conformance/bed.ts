@@ -49,7 +49,7 @@ export class Bed implements AsyncDisposable {
   ) {}
 
   static async make(name: string, cases: readonly Case[]): Promise<Bed> {
-    const box = await startSandbox(`conf-${name}-${process.pid}`);
+    const box = await startSandbox();
     const { host, port, user, privateKeyPath, hostKey } = box;
     const keys = mkdtempSync(join(tmpdir(), "barepod-conformance-"));
     const stack = await openStack(name, () => undefined);
