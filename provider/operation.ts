@@ -205,9 +205,12 @@ export class Operation<I extends NodeInputs, S> {
     const foreign = seen.fact !== "" && (claim === undefined || replaced(claim, seen));
     if (others.length === 0 && !foreign) return false;
     if (this.#inputs.adopt === true) return others.length > 0;
+    // What is gone, and was of this very stack, belongs to nobody: a refresh has dropped it from state.
+    const [nonce] = splitOwner(this.#inputs.owner);
+    if (seen.fact === "" && others.every(({ name }) => splitOwner(name)[0] === nonce)) return true;
     const whose =
       others[0] !== undefined
-        ? `belongs to ${others[0].name.slice(others[0].name.indexOf("/") + 1)}`
+        ? belongsTo(others[0].name, this.#inputs.owner)
         : claim === undefined
           ? "is there already and was not made by Barepod"
           : "was made here once, but something else has taken its place since";
@@ -291,6 +294,18 @@ export class Operation<I extends NodeInputs, S> {
     const identity = this.#spec.identity.map((key) => String(this.#inputs[key] ?? "")).join(" ");
     return `${this.#spec.type} ${identity}`;
   }
+}
+
+/** The Node's nonce, which tells stacks apart, and the resource's first URN. */
+function splitOwner(owner: string): [nonce: string, urn: string] {
+  const slash = owner.indexOf("/");
+  return [owner.slice(0, slash), owner.slice(slash + 1)];
+}
+
+function belongsTo(theirs: string, mine: string): string {
+  const [, urn] = splitOwner(theirs);
+  if (urn !== splitOwner(mine)[1]) return `belongs to ${urn}`;
+  return `belongs to ${urn} of another stack of that name, or of this one before its state was lost`;
 }
 
 /** Whether the kernel's identity tells that the object is another one than the one that was claimed. */

@@ -140,3 +140,17 @@ it("says of a thing only that its node failed, when that is why it knows no owne
   expect(failures).toEqual([{ property: "", reason: "its node could not be made" }]);
   expect(checked).not.toHaveProperty("owner");
 });
+
+it("takes what a refresh has dropped and nobody else has claimed, under another name of the same stack", async () => {
+  const renamed = { ...inputs, owner: "1234/urn:pulumi:b", resourceUrn: "urn:pulumi:b" };
+  const dropped = `owner ${digest(inputs.owner)} boot - ${inputs.owner}\n`;
+  node.answer = `stale boot\n${dropped}`;
+  await expect(thing.create(renamed)).rejects.toThrow("keeps changing");
+  expect(node.sent.at(-1)).toContain("rm -rf --");
+  // What is still there, or of another stack, is refused by name.
+  node.answer = `stale boot\n${dropped}7`;
+  await expect(thing.create(renamed)).rejects.toThrow("belongs to urn:pulumi:a: ");
+  node.answer = `stale boot\n${dropped}`;
+  await expect(thing.create({ ...renamed, owner: "5678/urn:pulumi:b" })).rejects.toThrow("belongs to urn:pulumi:a: ");
+  await expect(thing.create({ ...inputs, owner: "5678/urn:pulumi:a" })).rejects.toThrow("before its state was lost");
+});
