@@ -34,8 +34,9 @@ export async function boot(sandbox: Sandbox, signal: AbortSignal): Promise<Sandb
   try {
     writeSandbox(booted);
     signal.throwIfAborted();
-    await attach(linkOf(name), init.pid, address, prefixLength, gateway).catch((error: unknown) => {
-      // Its network namespace went with it: that is not what went wrong first.
+    await attach(linkOf(name), init.pid, address, prefixLength, gateway).catch(async (error: unknown) => {
+      // Its network namespace went with it, a moment before it is gone itself: that is not what went wrong first.
+      for (let tries = 0; tries < 20 && isAlive(init); tries++) await sleep(10);
       throw isAlive(init) ? error : bootError(name, "PID 1", "ended while it was starting");
     });
     go.end("go\n");

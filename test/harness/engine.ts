@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import {
   type EngineEvent,
@@ -205,11 +206,19 @@ class OpenStack implements Stack {
   }
 
   async recover(): Promise<void> {
-    // The file back end does not write its state in one step, but keeps the one before.
-    if (!isJson(readFileSync(this.#stateFile, "utf8"))) copyFileSync(`${this.#stateFile}.bak`, this.#stateFile);
+    await this.#settle();
     await this.#stack.cancel();
     const { version, deployment } = await this.export();
     await this.import({ version, deployment: { ...deployment, pending_operations: [] } });
+  }
+
+  /** Waits until nobody writes the state any more, and takes the one before where the last one was cut off. */
+  async #settle(): Promise<void> {
+    const backup = `${this.#stateFile}.bak`;
+    const read = (): string => [this.#stateFile, backup].map((file) => readFileSync(file, "utf8")).join("\0");
+    for (let before = ""; before !== read(); await sleep(500)) before = read();
+    // The file back end does not write its state in one step.
+    if (!isJson(readFileSync(this.#stateFile, "utf8"))) copyFileSync(backup, this.#stateFile);
   }
 
   async export({ reveal = false } = {}): Promise<Deployment> {
