@@ -81,7 +81,8 @@ export class Operation<I extends NodeInputs, S> {
   }
 
   async observe(): Promise<Observation> {
-    return (await this.#send(observationFrame(this.#object, this.#fact), { programs: false })).seen;
+    // Without the lock, so that two shells share a refresh: what is half-made meanwhile is seen again by the next frame.
+    return (await this.#send(observationFrame(this.#object, this.#fact), { programs: false, quick: true })).seen;
   }
 
   /** What was seen, if it is there and ours. */
@@ -219,14 +220,15 @@ export class Operation<I extends NodeInputs, S> {
     );
   }
 
-  async #send(script: string, options: { lock?: boolean; programs?: boolean } = {}): Promise<Outcome> {
+  async #send(script: string, options: { lock?: boolean; programs?: boolean; quick?: boolean } = {}): Promise<Outcome> {
     const session = await this.#session();
     if (options.programs !== false && this.#spec.needsPrograms?.(this.#inputs) === true) await ensurePrograms(session);
     const slow = this.#spec.slow?.(this.#inputs);
     this.#frames += 1;
     const reply = await session.run({
       script,
-      lock: options.lock ?? slow === undefined,
+      lock: options.quick !== true && (options.lock ?? slow === undefined),
+      quick: options.quick === true,
       ...(slow === undefined ? {} : { deadlineMs: slow.deadlineMs }),
       repeatable: true,
       label: this.#title(),

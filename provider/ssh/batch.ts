@@ -72,15 +72,22 @@ export async function runBatch(
 }
 
 /** Takes the next batch from a queue. */
-export function takeBatch(queue: Job[]): Job[] {
+export function takeBatch(queue: Job[], most = MAX_FRAMES): Job[] {
   let bytes = 0;
   let count = 0;
   for (const { request, file } of queue) {
     bytes += request.script.length + (file === undefined ? (request.stdin?.length ?? 0) : 0);
-    if (count > 0 && (count >= MAX_FRAMES || bytes > MAX_BYTES)) break;
+    if (count > 0 && (count >= Math.min(most, MAX_FRAMES) || bytes > MAX_BYTES)) break;
     count++;
   }
   return queue.splice(0, count);
+}
+
+/** Takes from the queue of what needs no lock: half of the quick requests at its head, so that two shells share them, or the first. */
+export function takeShare(queue: Job[]): Job[] {
+  const other = queue.findIndex(({ request }) => request.quick !== true);
+  const quick = other === -1 ? queue.length : other;
+  return quick === 0 ? queue.splice(0, 1) : takeBatch(queue, Math.ceil(quick / 2));
 }
 
 function stdinOf({ request, file }: Job): { stdin?: Uint8Array | { file: string } } {

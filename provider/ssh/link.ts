@@ -2,10 +2,10 @@
  * One SSH connection and the shells on it: one for batches under the node's lock, up to six for everything else.
  *
  *     locked requests of a tick ──► one batch ──► the lock's shell
- *     other requests ───────────► the first free of six shells
+ *     other requests ───────────► the first free of six shells; quick ones of a tick in two batches
  *     large standard input ─────► a channel of its own, before either
  */
-import { type BatchResult, LOCK_WAIT_SECONDS, runBatch, takeBatch } from "./batch";
+import { type BatchResult, LOCK_WAIT_SECONDS, runBatch, takeBatch, takeShare } from "./batch";
 import { Channels, shellCommand } from "./channels";
 import type { Dialed } from "./dial";
 import { Heartbeat } from "./heartbeat";
@@ -117,8 +117,7 @@ export class Link {
     while (this.#openQueue.length > 0) {
       const worker = this.#takeIdle();
       if (worker !== undefined) {
-        const job = this.#openQueue.shift();
-        if (job !== undefined) void this.#runOpen(worker, job);
+        void this.#runOpen(worker, takeShare(this.#openQueue));
         continue;
       }
       const enough = this.#openWorkers + this.#starting >= MAX_OPEN_WORKERS;
@@ -152,8 +151,8 @@ export class Link {
     }
   }
 
-  async #runOpen(worker: Worker, job: Job): Promise<void> {
-    await this.#runOn(worker, [job], false);
+  async #runOpen(worker: Worker, jobs: readonly Job[]): Promise<void> {
+    await this.#runOn(worker, jobs, false);
     if (!worker.isClosed) {
       if (this.#channels.contended) worker.close();
       else this.#idle.push(worker);

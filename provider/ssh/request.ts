@@ -12,6 +12,8 @@ export interface Request {
   readonly stdin?: Uint8Array;
   /** Runs under the node's lock, in one batch with the other locked requests of this tick. */
   readonly lock?: boolean;
+  /** Takes a moment only and needs no lock (an observation): several of a tick share a shell and a round trip. */
+  readonly quick?: boolean;
   /**
    * Milliseconds from sending to the last byte of the answer; then the process group is killed on the node. Waiting for
    * a free shell, for the requests before it in its batch or for the lock does not count.

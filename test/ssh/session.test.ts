@@ -80,6 +80,27 @@ describe.skipIf(obstacle)("a session on an untouched sshd", { timeout: 60_000 },
     expect(session.roundTrips - roundTrips).toBe(2);
   });
 
+  test("shares quick requests between shells, in few round trips, each with its own answer", async () => {
+    const { frames, roundTrips } = session;
+    const scripts = Array.from({ length: 30 }, (_, i) => `sleep 0.01; echo ${i}; [ ${i} -ne 7 ] || exit 9`);
+    const replies = await Promise.all(scripts.map((script) => session.run({ script, quick: true })));
+    expect(replies.map(({ stdout }) => stdout.toString())).toEqual(scripts.map((_, i) => `${i}\n`));
+    expect(replies.flatMap(({ exitCode }, i) => (exitCode === 0 ? [] : [i, exitCode]))).toEqual([7, 9]);
+    expect(session.frames - frames).toBe(30);
+    expect(session.roundTrips - roundTrips).toBeLessThanOrEqual(10);
+  });
+
+  test("a quick request that kills its shell, or is too slow, takes no other with it", async () => {
+    const one = session.run({ script: "kill -9 $$; sleep 5", quick: true }).catch((error: Error) => error.message);
+    const two = session
+      .run({ script: "sleep 60", quick: true, deadlineMs: 500 })
+      .catch((error: Error) => error.message);
+    const others = Array.from({ length: 10 }, (_, i) => out(`echo ${i}`, { quick: true, repeatable: true }));
+    expect(await one).toContain("its shell there was ended");
+    expect(await two).toContain("no answer from edge-1");
+    expect(await Promise.all(others)).toEqual(Array.from({ length: 10 }, (_, i) => `${i}\n`));
+  });
+
   test("slow work does not hold up locked requests", async () => {
     const slow = Promise.all(Array.from({ length: 12 }, () => session.run({ script: "sleep 1" })));
     const began = performance.now();
