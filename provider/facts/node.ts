@@ -20,6 +20,9 @@ const requiredTools = [
   "unshare",
 ];
 
+/** Where logs lie, as a kubelet lays them out. */
+export const logFolders = ["/var/log/pods", "/var/log/containers"];
+
 /** Where the node's own settings lie on it. */
 export const nodeFolder = "/var/lib/barepod/node";
 
@@ -75,7 +78,7 @@ echo "forward $forward"
 if [ -d /run/systemd/system ]; then echo systemd yes; else echo systemd no; fi
 if read -r cidr 2>/dev/null < ${nodeFolder}/pod-cidr; then echo "cidr $cidr"; fi
 if read -r known 2>/dev/null < ${nodeFolder}/address; then echo "known $known"; fi
-if [ -e /var/lib/barepod/boot.sh ] && [ -d /var/log/pods ] && [ -d /var/log/containers ]; then echo boots yes; else echo boots no; fi
+if [ -e /var/lib/barepod/boot.sh ] && ${logFolders.map((folder) => `[ -d ${folder} ]`).join(" && ")}; then echo boots yes; else echo boots no; fi
 { iptables -w 5 -S FORWARD; iptables -w 5 -t nat -S POSTROUTING; } 2>/dev/null | sed -n 's/^-A .*--comment barepod-node .*/rule &/p'`,
     parse: parseNode,
   };

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseCidr } from "../addresses";
 import { type Command, raw, sh, write } from "../command/command";
 import { makeFolder, removeFolder } from "../command/folders";
-import { type NodeState, nodeFacts, nodeFolder } from "../facts/node";
+import { logFolders, type NodeState, nodeFacts, nodeFolder } from "../facts/node";
 import { oneOf, optional, parsed, required, text } from "../fields";
 import { packagesFor } from "../packages";
 import { defineSpec, firstUrn, type NodeInputs, type NodeReference, type Placement, providerText } from "../resource";
@@ -39,9 +39,6 @@ export interface NodeResourceInputs extends NodeInputs {
   readonly packages?: "check" | "install";
   readonly nonce: string;
 }
-
-/** Where logs lie, as a kubelet lays them out. */
-const logFolders = ["/var/log/pods", "/var/log/containers"];
 
 const defaultPodCIDR = "10.244.0.0/24";
 

@@ -2,15 +2,12 @@
 import { all, type Command, either, raw, render, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, removeFolder } from "../command/folders";
 import { quote } from "../command/quote";
-import { nodeFolder } from "../facts/node";
+import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
 import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
 import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
-
-/** Where a kubelet has its logs. */
-const logFolders = ["/var/log/pods", "/var/log/containers"];
 
 /** Starts the containers, where nothing of them is. */
 export function start(inputs: ProcessInputs): Command[] {
