@@ -22,9 +22,12 @@ export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
   /** Whether no answer came before the deadline. */
   readonly timedOut: boolean;
-  constructor(message: string, options: { cause?: unknown; timedOut?: boolean } = {}) {
+  /** Whether the node lets us in and answers all the same: then it is not gone, and nothing on it may be forgotten. */
+  readonly answers: boolean;
+  constructor(message: string, options: { cause?: unknown; timedOut?: boolean; answers?: boolean } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.timedOut = options.timedOut ?? false;
+    this.answers = options.answers ?? false;
   }
 }
 

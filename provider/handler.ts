@@ -8,7 +8,7 @@ import { ConnectionError, messageOf } from "./errors";
 import { isUnknown } from "./fields";
 import { absentText, type Observation } from "./frame";
 import { Operation, Unfinished } from "./operation";
-import { checkInputs, equal, type NodeInputs, objectOf, replacements, type Spec } from "./resource";
+import { checkInputs, containsUnknown, equal, type NodeInputs, objectOf, replacements, type Spec } from "./resource";
 import { isSecret, maskFor } from "./secrets";
 import { type Connection, rememberConnection } from "./ssh/pool";
 
@@ -70,7 +70,7 @@ class Runner<I extends NodeInputs, S> {
     }
     const problems = checkInputs(spec, inputs);
     if (problems.length === 0) {
-      if (!isUnknown(inputs.connection)) rememberConnection(inputs.node, inputs.connection as Connection);
+      if (!containsUnknown(inputs.connection)) rememberConnection(inputs.node, inputs.connection as Connection);
       const twin = this.#twin(inputs);
       if (twin !== undefined)
         problems.push({ path: spec.identity.join(", "), reason: `${twin} claims the same object` });
@@ -209,7 +209,10 @@ class Runner<I extends NodeInputs, S> {
 
   #bookkeeping(state: State<I>): Bookkeeping {
     const found = state._barepod as Bookkeeping | undefined;
-    if (found === undefined) return { version: stateVersion, given: Object.keys(state), seen: absentText };
+    if (found === undefined)
+      throw new Error(
+        `a ${this.#spec.type} cannot be imported by an id: declare it with adopt: true, which takes over what is there`,
+      );
     if (found.version > stateVersion)
       throw new Error(
         `the state was written by a newer release of barepod (format ${found.version}, here ${stateVersion}): update the barepod package`,
@@ -239,8 +242,9 @@ function givenInputs<I extends NodeInputs>(inputs: I): string[] {
   return Object.keys(inputs).filter((key) => key !== "__provider" && inputs[key as keyof I] !== undefined);
 }
 
+/** Whether the node is gone and the user knows it. One that answers is not, whatever went wrong on it. */
 function forgets(error: unknown): boolean {
-  if (!(error instanceof ConnectionError)) return false;
+  if (!(error instanceof ConnectionError) || error.answers) return false;
   if (process.env["BAREPOD_UNREACHABLE"] === "forget") return true;
   if (!error.message.includes("BAREPOD_UNREACHABLE"))
     error.message +=

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { all, raw, render, secret } from "./command/command";
 import { quote } from "./command/quote";
-import { ConnectionError } from "./errors";
+import { CommandError, InputError } from "./errors";
 import type { Session } from "./ssh/pool";
 
 const scripts = ["keeper.sh"];
@@ -59,17 +59,19 @@ async function install(session: Session): Promise<void> {
   if (probe.exitCode === 0) return;
   const name = launchers[session.machine];
   if (name === undefined)
-    throw new ConnectionError(
+    throw new InputError(
+      "node",
       `${session.description} is a ${session.machine} machine; this release has a launcher for ${Object.keys(launchers).join(" and ")}`,
     );
   const folder = programsFolder();
   const staging = `${folder}.new`;
   const commands = all(
-    // Nobody looks into the folder before it has its name, so nothing in it is written beside and renamed.
+    // Nobody looks into the folder before it has its name, so nothing in it is written beside and renamed. The programs
+    // are marked as secret for their length: a message about a failure must not print them.
     raw("make a folder for the programs", '[ ! -e "$1" ] || rm -rf -- "$1" && mkdir -p -- "$1"', staging),
     ...scripts.map((script) => {
       const text = read("node-scripts", script).toString("utf8");
-      return raw(`write ${script}`, 'printf %s "$2" > "$1"', `${staging}/${script}`, text);
+      return raw(`write ${script}`, 'printf %s "$2" > "$1"', `${staging}/${script}`, secret(text));
     }),
     raw(
       "write the launcher",
@@ -92,7 +94,13 @@ async function install(session: Session): Promise<void> {
     label: "install the node's programs",
   });
   if (reply.exitCode !== 0)
-    throw new ConnectionError(
-      `the node's programs could not be installed into ${folder} on ${session.description}: ${reply.stderr.toString("utf8").trim()}`,
-    );
+    throw new CommandError({
+      what: `could not install the node's programs into ${folder}`,
+      node: session.description,
+      command: render(commands, { reveal: false }),
+      exitCode: reply.exitCode,
+      stderr: reply.stderr.toString("utf8"),
+      durationMs: reply.durationMs,
+      next: "see how much room the node has (df -h), and that /var/lib can be written",
+    });
 }

@@ -101,7 +101,11 @@ export class Operation<I extends NodeInputs, S> {
       const frame = this.#send(planFrame(this.#object, this.#fact, alternatives));
       const outcome = await this.#watched(frame, this.#spec.slow?.(this.#inputs)?.message);
       if (outcome.kind === "done") return outcome.seen;
-      if (outcome.kind === "failed") throw await this.#failure(outcome, alternatives);
+      if (outcome.kind === "failed") {
+        // What was claimed in vain is released. The claim is a file of a few bytes: the error that matters is this one.
+        if (outcome.seen.fact === "") await this.remove(outcome.seen.text).catch(() => undefined);
+        throw new Unfinished(this.#failure(outcome, alternatives), outcome.seen);
+      }
       candidates = [outcome.seen.text];
       this.#boot = outcome.seen.boot;
     }
@@ -117,7 +121,7 @@ export class Operation<I extends NodeInputs, S> {
       const alternatives = candidates.map((text) => this.#unwanted(text));
       const frame = this.#send(planFrame(this.#object, this.#fact, alternatives));
       const outcome = await this.#watched(frame, this.#spec.slow?.(this.#inputs)?.removing);
-      if (outcome.kind === "failed") throw (await this.#failure(outcome, alternatives)).cause;
+      if (outcome.kind === "failed") throw this.#failure(outcome, alternatives);
       if (outcome.kind === "done") {
         const left = this.mine(outcome.seen);
         if (left !== undefined && this.#spec.shared !== true)
@@ -264,13 +268,10 @@ export class Operation<I extends NodeInputs, S> {
     return openSession(node, connection as Connection, { onWait: (message) => this.progress.status(message) });
   }
 
-  /** The error of a plan that stopped half-way; what it had claimed in vain is released. */
-  async #failure(
-    outcome: Extract<Outcome, { kind: "failed" }>,
-    alternatives: readonly Alternative[],
-  ): Promise<Unfinished> {
+  /** The error of a plan that stopped half-way. */
+  #failure(outcome: Extract<Outcome, { kind: "failed" }>, alternatives: readonly Alternative[]): CommandError {
     const failed: Command | undefined = alternatives[outcome.plan]?.commands[outcome.step];
-    const error = new CommandError({
+    return new CommandError({
       what: `${this.#title()}: ${failed === undefined ? "could not record the owner" : "a command failed"}`,
       node: outcome.node ?? this.#inputs.node,
       command: failed === undefined ? "(the registry of owners)" : render(failed, { reveal: false }),
@@ -281,11 +282,6 @@ export class Operation<I extends NodeInputs, S> {
         ? { next: "see how much room the node has: df -h" }
         : {}),
     });
-    if (outcome.seen.fact === "")
-      await this.remove(outcome.seen.text).catch(() => {
-        // The claim is a file of a few bytes; the error that matters is the one above.
-      });
-    return new Unfinished(error, outcome.seen);
   }
 
   #journalFile(): string {

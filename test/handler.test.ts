@@ -1,19 +1,29 @@
-import { beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sh } from "../provider/command/command";
-import { optional, path, required, text } from "../provider/fields";
+import { ConnectionError } from "../provider/errors";
+import { optional, path, required, text, unknownValue } from "../provider/fields";
 import { absentText } from "../provider/frame";
 import { handler } from "../provider/handler";
 import { digest } from "../provider/naming";
 import { defineSpec, type NodeInputs } from "../provider/resource";
 
 /** What the node was sent, and what it answers. */
-const node = vi.hoisted(() => ({ sent: [] as string[], answer: "" }));
+const node = vi.hoisted(() => ({
+  sent: [] as string[],
+  answer: "",
+  failure: undefined as Error | undefined,
+  /** How many frames it answers. */
+  limit: Number.POSITIVE_INFINITY,
+  remembered: [] as unknown[],
+}));
 vi.mock("../provider/ssh/pool", () => ({
-  rememberConnection: () => undefined,
+  rememberConnection: (_: string, connection: unknown) => node.remembered.push(connection),
   openSession: async () => ({
     description: "edge (192.0.2.10)",
     run: async ({ script }: { script: string }) => {
       node.sent.push(script);
+      if (node.failure !== undefined) throw node.failure;
+      if (node.sent.length > node.limit) throw new Error("it never ends");
       return { exitCode: 0, stdout: Buffer.from(node.answer), stderr: Buffer.alloc(0), durationMs: 1 };
     },
   }),
@@ -52,6 +62,9 @@ const state = (more = {}) => ({ ...inputs, answered: 1, _barepod: { version: 1, 
 
 beforeEach(() => {
   node.sent = [];
+  node.remembered = [];
+  node.failure = undefined;
+  node.limit = Number.POSITIVE_INFINITY;
   node.answer = `done boot\n${seen}`;
 });
 
@@ -153,4 +166,59 @@ it("takes what a refresh has dropped and nobody else has claimed, under another 
   node.answer = `stale boot\n${dropped}`;
   await expect(thing.create({ ...renamed, owner: "5678/urn:pulumi:b" })).rejects.toThrow("belongs to urn:pulumi:a: ");
   await expect(thing.create({ ...inputs, owner: "5678/urn:pulumi:a" })).rejects.toThrow("before its state was lost");
+});
+
+it("says once why a delete failed, though nothing of the object is left", async () => {
+  // The registry of owners on a file system that became read-only.
+  node.answer = `failed boot 0 0 1\n${seen.replace(/7$/, "")}`;
+  node.limit = 3;
+  await expect(thing.delete?.("edge:/srv/thing", state())).rejects.toThrow("Thing /srv/thing: a command failed");
+  expect(node.sent).toHaveLength(1);
+});
+
+it("prints no secret in the stack of an error that nobody expected", async () => {
+  const secret = { ...state(), path: "/srv/canary", secrets: ["path"] };
+  const error: unknown = await thing.delete?.("edge:[secret]", secret).catch((each: unknown) => each);
+  expect(error).toMatchObject({ message: "Thing [secret] is still there after it was removed" });
+  expect((error as Error).stack).not.toContain("canary");
+});
+
+it("remembers no connection of which a part is unknown", async () => {
+  await thing.check?.({}, { ...inputs, connection: { host: unknownValue, user: "root" } });
+  expect(node.remembered).toEqual([]);
+});
+
+it("refuses to read what is not in state: nothing can be imported", async () => {
+  await expect(thing.read?.("edge:/srv/thing", {})).rejects.toThrow(/adopt: true/);
+  expect(node.sent).toEqual([]);
+});
+
+describe("a node that cannot be reached", () => {
+  beforeEach(() => {
+    node.failure = new ConnectionError("could not connect to edge");
+  });
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  it("is an error, which names the way out", async () => {
+    const message = /^could not connect to edge\n.*BAREPOD_UNREACHABLE=forget/;
+    await expect(thing.read?.("edge:/srv/thing", state())).rejects.toThrow(message);
+    await expect(thing.delete?.("edge:/srv/thing", state())).rejects.toThrow(message);
+  });
+
+  it("is forgotten with what was on it only if the user says so", async () => {
+    vi.stubEnv("BAREPOD_UNREACHABLE", "forget");
+    expect(await thing.read?.("edge:/srv/thing", state())).toEqual({ id: "", props: {} });
+    await thing.delete?.("edge:/srv/thing", state());
+    await expect(thing.create(inputs)).rejects.toThrow("could not connect to edge");
+  });
+
+  it("is not one whose lock is taken, or that is slow: nothing on it is forgotten", async () => {
+    node.failure = new ConnectionError("the lock of edge was not free", { timedOut: true, answers: true });
+    await expect(thing.delete?.("edge:/srv/thing", state())).rejects.toThrow(/^the lock of edge was not free$/);
+    vi.stubEnv("BAREPOD_UNREACHABLE", "forget");
+    await expect(thing.delete?.("edge:/srv/thing", state())).rejects.toThrow("the lock of edge was not free");
+    await expect(thing.read?.("edge:/srv/thing", state())).rejects.toThrow("the lock of edge was not free");
+  });
 });

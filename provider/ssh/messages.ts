@@ -10,7 +10,7 @@ export function missedDeadline(node: string, request: Request, alive: boolean): 
     ? "it was killed there, with its process group; look what kept it"
     : "the node does not answer at all, so it may still be running there; check the node and the network to it";
   const text = `no answer from ${node} within ${deadlineOf(request) / 1000} s: ${labelOf(request)}\n${fate}, then run the same again: it goes on from what is there`;
-  return new ConnectionError(text, { timedOut: true });
+  return new ConnectionError(text, { timedOut: true, answers: alive });
 }
 
 /** @param mayHaveRun - whether the node may have begun with it. */
@@ -26,13 +26,14 @@ export function lockNotFree(node: string, waitSeconds: number, holder: string): 
   const last = holder === "" ? "" : `; the last to take it was ${holder}`;
   return new ConnectionError(
     `the lock of ${node} was not free for ${waitSeconds} s${last}\nwait until the other run has ended; "fuser -v /run/barepod/lock" on the node shows who holds it`,
-    { timedOut: true },
+    { timedOut: true, answers: true },
   );
 }
 
 export function lockNotTaken(node: string, said: string): ConnectionError {
   return new ConnectionError(
     `the lock of ${node} could not be taken: ${said}\nlog in as root, or set sudo: true in its connection`,
+    { answers: true },
   );
 }
 
@@ -56,5 +57,6 @@ export function notUploaded(node: string, request: Request, bytes: number, cause
   return new ConnectionError(`could not send ${bytes} bytes to ${node} for ${labelOf(request)}: ${cause.message}`, {
     cause,
     timedOut: /nothing moved/.test(cause.message),
+    answers: true,
   });
 }
