@@ -137,7 +137,8 @@ export function object(fields: Fields): Field {
     const prefix = at === "" ? "" : `${at}.`;
     const problems = Object.entries(fields).flatMap(([name, field]) => field(value[name], `${prefix}${name}`));
     for (const name of Object.keys(value))
-      if (!(name in fields)) problems.push({ path: `${prefix}${name}`, reason: "is not a field that exists here" });
+      if (!Object.hasOwn(fields, name))
+        problems.push({ path: `${prefix}${name}`, reason: "is not a field that exists here" });
     return problems;
   };
 }

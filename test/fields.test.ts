@@ -102,6 +102,12 @@ describe("what contains others", () => {
     ]);
   });
 
+  test("knows no field that every object has by birth", () => {
+    expect(field({ must: true, constructor: 1 }, "top")).toEqual([
+      { path: "top.constructor", reason: "is not a field that exists here" },
+    ]);
+  });
+
   test("says of what length a list must be", () => {
     expect(reasons(list(boolean(), { min: 1 }), [])).toEqual(["f: needs at least 1 elements"]);
     expect(reasons(list(boolean(), { max: 1 }), [true, true])).toEqual(["f: has 2 elements; at most 1 are possible"]);

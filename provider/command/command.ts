@@ -129,5 +129,7 @@ function renderWrite({ path, content, options }: Extract<Command, { kind: "write
   if (uid !== 0 || gid !== 0) steps.push(`chown ${uid}:${gid} ${temporary}`);
   // A redirection creates files without execute bits, and chown clears set-user-id: then the mode needs a program of its own.
   if ((mode & 0o7111) !== 0) steps.push(`chmod ${mode.toString(8)} ${temporary}`);
-  return [...steps, `mv -fT ${temporary} ${quote(path)}`].join(" && ");
+  steps.push(`mv -fT ${temporary} ${quote(path)}`);
+  // On a full disk, or where a folder is in the way, what was written so far must not stay.
+  return `{ ${steps.join(" && ")} || { rm -f ${temporary}; false; }; }`;
 }

@@ -58,7 +58,11 @@ while [ -n "$path" ] && grep -Fxq -- "$path" "$2" 2>/dev/null; do
 if [ -d "$path" ]; then rmdir -- "$path" 2>/dev/null || break
 elif [ -e "$path" ]; then [ ! -s "$path" ] && rm -f -- "$path" || break; fi
 grep -Fxv -- "$path" "$2" > "$2.new"
-if [ -s "$2.new" ]; then mv -f -- "$2.new" "$2"; else rm -f -- "$2" "$2.new"; fi
+case $? in
+0) mv -f -- "$2.new" "$2" ;;
+1) rm -f -- "$2" "$2.new" ;;
+*) rm -f -- "$2.new"; break ;;
+esac
 path=\${path%/*}
 done`,
     path,

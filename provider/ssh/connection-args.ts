@@ -82,7 +82,7 @@ const hostFields = {
 /**
  * Finds mistakes in a connection, offline.
  *
- * @throws InputError that names the path of the field, and never a value that may be secret.
+ * @throws InputError that names the path of the field, and never its value: any of them may be secret.
  */
 export function checkConnection(connection: Connection, path = "connection"): void {
   if (typeof connection === "string") parseAddress(connection, path);
@@ -105,9 +105,9 @@ function checkFields(args: object, path: string, fields: Readonly<Record<string,
   }
   const host = given.get("host");
   if (host === undefined) throw new InputError(`${path}.host`, "is required: the name or address of the machine");
-  if (!isHost(host)) throw new InputError(`${path}.host`, `"${host}" must be a name or an address`);
+  if (!isHost(host)) throw new InputError(`${path}.host`, "must be a name or an address");
   const port = given.get("port");
-  if (port !== undefined && !isPort(port)) throw new InputError(`${path}.port`, `${port} must be between 1 and 65535`);
+  if (port !== undefined && !isPort(port)) throw new InputError(`${path}.port`, "must be between 1 and 65535");
   for (const key of ["dialErrorLimit", "perDialTimeout"]) {
     if (Number.isNaN(given.get(key))) throw new InputError(`${path}.${key}`, "must be a number");
   }
@@ -118,7 +118,7 @@ function checkFields(args: object, path: string, fields: Readonly<Record<string,
 /**
  * Takes `user@host:port` apart; the brackets of an IPv6 address may be left out where no port follows.
  *
- * @throws InputError when it is no address.
+ * @throws InputError when it is no address. It does not show the text: a password may stand in it, or instead of it.
  */
 export function parseAddress(text: string, path = "connection"): Address {
   const match = /^(?:ssh:\/\/)?(?:([^@\s:]+)@)?(.+?)\/?$/.exec(text.trim());
@@ -129,11 +129,8 @@ export function parseAddress(text: string, path = "connection"): Address {
     : (/^(?:\[(.+)\]|([^:]+))(?::(\d+))?$/.exec(rest) ?? []);
   const host = bracketed ?? plain;
   const port = digits === undefined ? undefined : Number(digits);
-  if (match === null || !isHost(host) || (port !== undefined && !isPort(port))) {
-    // Somebody may have written a password before the @.
-    const shown = text.replace(/:[^@]*@/, ":***@");
-    throw new InputError(path, `"${shown}" must be of the form user@host:port, or an alias of ~/.ssh/config`);
-  }
+  if (match === null || !isHost(host) || (port !== undefined && !isPort(port)))
+    throw new InputError(path, "must be of the form user@host:port, or an alias of ~/.ssh/config");
   const user = match[1];
   return { host, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port }) };
 }

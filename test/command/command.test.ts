@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -128,5 +137,13 @@ describe("a written file", () => {
     const path = join(folder, "gone", "file");
     expect(runs(write(path, "x")).code).not.toBe(0);
     expect(existsSync(path)).toBe(false);
+  });
+
+  test("leaves nothing beside it when it cannot be put in place, and fails the plan that it is part of", () => {
+    const path = join(folder, "in the way");
+    mkdirSync(join(path, "full"), { recursive: true });
+    const { code, out } = runs(all(write(path, "x"), sh("echo", "went on")));
+    expect({ failed: code !== 0, out }).toEqual({ failed: true, out: "" });
+    expect(existsSync(`${path}.barepod-new`)).toBe(false);
   });
 });

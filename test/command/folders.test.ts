@@ -52,6 +52,16 @@ describe("folders on the way to something", () => {
     expect(made()).toEqual([]);
   });
 
+  test("stay known when the list of them cannot be written anew", () => {
+    run(makeFolder(at("one/two")), makeFolder(at("other")));
+    // Where the new list would go: what a full disk is to the shell.
+    symlinkSync("/dev/full", `${list}.new`);
+    run(removeFolder(at("one/two")));
+    expect(made()).toContain(at("other"));
+    expect(run(removeFolder(at("one/two")), removeFolder(at("other"))).code).toBe(0);
+    expect([existsSync(at("one")), existsSync(at("other")), made()]).toEqual([false, false, []]);
+  });
+
   test("may be called anything", () => {
     const path = at("a 'b' $(id)/*\\/[x] -n");
     expect(run(makeFolder(path))).toEqual({ code: 0, error: "" });

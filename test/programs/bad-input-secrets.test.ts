@@ -105,6 +105,22 @@ describe.skipIf(obstacle)(`a secret${obstacle === undefined ? "" : ` (${obstacle
     expect(preview.errors.get("edge")).toContain("podCIDR");
   });
 
+  test("is not printed when it stands where an address should", async () => {
+    const wrong: Record<string, unknown> = {
+      text: pulumi.secret(refused),
+      password: `root:${canary}@192.0.2.1`,
+      host: { host: pulumi.secret(refused) },
+      pair: { host: `root:${canary}@192.0.2.1` },
+      proxy: { host: "192.0.2.1", proxy: { host: pulumi.secret(refused) } },
+    };
+    for (const [name, connection] of Object.entries(wrong)) {
+      const program = () => void new Node(name, { connection: connection as never });
+      const preview = await stack.preview({ program, mayFail: true });
+      hidden(preview);
+      expect(preview.errors.get(name)).toMatch(/connection(\.proxy)?(\.host)?: must be/);
+    }
+  });
+
   test("is not printed when a pod's field is refused", async () => {
     const container = (more: object) =>
       ({ name: "app", image: "host:sleep", command: ["sleep", "1"], ...more }) as Container;

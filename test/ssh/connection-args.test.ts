@@ -26,13 +26,16 @@ describe("a connection as a string", () => {
   test.each(["", "a b", "@edge", "edge:0", "edge:70000", "edge:port", "-oProxyCommand=x", "root@"])(
     "refuses %j",
     (text) => {
-      expect(() => parseAddress(text)).toThrow(/^connection: ".*" must be of the form user@host:port/);
+      expect(() => parseAddress(text)).toThrow(/^connection: must be of the form user@host:port/);
     },
   );
 
-  test("refuses a password before the @ without showing it", () => {
-    expect(() => parseAddress("root:hunter2@edge")).toThrow(/^(?!.*hunter2).*\*\*\*/);
-  });
+  test.each(["root:hunter2@edge", "ssh://root:hunter2@edge:22", "root:p@hunter2@edge", "hunter2 is it"])(
+    "refuses %j without showing it",
+    (text) => {
+      expect(() => parseAddress(text)).toThrow(/^connection: must(?!.*hunter2)/);
+    },
+  );
 });
 
 describe("a connection as an object", () => {
@@ -59,8 +62,9 @@ describe("a connection as an object", () => {
 
   test.each([
     [{}, "connection.host: is required"],
-    [{ host: "a b" }, 'connection.host: "a b" must be a name or an address'],
-    [{ host: "a", port: 0 }, "connection.port: 0 must be between 1 and 65535"],
+    [{ host: "a b" }, "connection.host: must be a name or an address"],
+    [{ host: "root:hunter2@a" }, "connection.host: must be a name or an address"],
+    [{ host: "a", port: 0 }, "connection.port: must be between 1 and 65535"],
     [{ host: "a", port: "22" }, "connection.port: must be a number, not a string"],
     [{ host: "a", perDialTimeout: Number.NaN }, "connection.perDialTimeout: must be a number"],
     [{ host: "a", identityFile: "x" }, "connection.identityFile: is not a field of a connection"],
