@@ -3,10 +3,17 @@
  * when it plans a create, so one text does for all.
  */
 import { findHierarchies } from "../facts/cgroup";
+import { ownersFolder } from "../frame";
 import { CPU_PERIOD } from "../kubernetes/resources";
 
 /** Which groups were made on the way to others, a path a line, relative to /sys/fs/cgroup. They all vanish with a boot, and so does the list. */
 const list = "/run/barepod/cgroups";
+
+/**
+ * v2: what was handed on here and was not before, `GROUP/CONTROLLER` a line. The last CGroup takes it back. A group that
+ * was made here takes its own controllers with it.
+ */
+const handedOn = "/run/barepod/controllers";
 
 /** v2 with systemd: a group for each CGroup right below the root, which holds the root's controllers; relative likewise. */
 const holder = "barepod.controllers";
@@ -53,8 +60,8 @@ on_the_way="$h/$q
 $on_the_way"
 done
 done
+[ -d /run/barepod ] || mkdir -p /run/barepod || exit 1
 if [ -n "$on_the_way" ]; then
-[ -d ${list.slice(0, list.lastIndexOf("/"))} ] || mkdir -p ${list.slice(0, list.lastIndexOf("/"))} || exit 1
 printf %s "$on_the_way" >> ${list} || exit 1
 fi
 [ $# -eq 0 ] || mkdir -p -- "$@" || exit 1
@@ -88,7 +95,10 @@ must=''
 case " $needed " in *" $c "*) must=y ;; esac
 # What is not needed now may be later; v2's tree of a hybrid node is left alone.
 [ -n "$must" ] || { [ -z "$v1" ] && [ "$c" != cpuset ]; } || continue
-[ -z "$inside" ] && { echo "+$c" > "$d/cgroup.subtree_control"; } 2>/dev/null && continue
+[ -z "$inside" ] && { echo "+$c" > "$d/cgroup.subtree_control"; } 2>/dev/null && {
+printf '%s\\n' "$d/$c" >> ${handedOn} || exit 1
+continue
+}
 [ -n "$must" ] || continue
 show "$d"
 case " $have " in *" $c "*) ;; *)
@@ -217,12 +227,36 @@ sleep 0.02
 done
 )`;
 
-/** Also where the group itself was gone already. */
+/** Shell text: takes back from the groups that were there before what was handed on here, the lowest first. */
+const takeBack = `if [ -e ${handedOn} ]; then
+sort -ru ${handedOn} | while IFS= read -r line; do
+d=\${line%/*} c=\${line##*/}
+[ -d "$d" ] || continue
+# What is handed on further the kernel keeps; but limits that somebody set right below would be lost without a word.
+for f in "$d"/*/"$c".*; do
+case $f in
+*/memory.min|*/memory.low) default=0 ;;
+*/memory.high|*/memory.max|*/memory.swap.max|*/pids.max) default=max ;;
+*/cpu.weight) default=100 ;;
+*/cpu.max) default='max ${CPU_PERIOD}' ;;
+*/cpuset.cpus|*/cpuset.mems) default='' ;;
+*) continue ;;
+esac
+value=''
+{ read -r value < "$f"; } 2>/dev/null
+[ "$value" = "$default" ] || continue 2
+done
+{ echo "-$c" > "$d/cgroup.subtree_control"; } 2>/dev/null
+done
+rm -f ${handedOn}
+fi`;
+
+/** Also where the group itself was gone already. Its words: the group's path, and the folder of its owners. */
 export const removeParentsScript = `(
-q=$1
+q=$1 own=$2 last=yes
 cd /sys/fs/cgroup || exit 0
 [ ! -d "${holder}/$q" ] || { rmdir -- "${holder}/$q" && rmdir ${holder}; } 2>/dev/null
-[ -e ${list} ] || exit 0
+if [ -e ${list} ]; then
 while [ "$q" != "\${q%/*}" ]; do
 q=\${q%/*}
 set --
@@ -234,11 +268,24 @@ left=''
 while IFS= read -r d; do [ ! -d "$d" ] || left="$left$d
 "; done < ${list}
 if [ -n "$left" ]; then printf %s "$left" > ${list}.new && mv -f ${list}.new ${list}; else rm -f ${list}; fi
+fi
+for o in ${ownersFolder}/CGroup.*; do [ ! -d "$o" ] || [ "$o" = "$own" ] || last=no; done
+if [ "$last" = yes ]; then
+${takeBack}
+elif [ -e ${handedOn} ]; then
+left=''
+while IFS= read -r line; do [ ! -d "\${line%/*}" ] || left="$left$line
+"; done < ${handedOn}
+printf %s "$left" > ${handedOn}.new && mv -f ${handedOn}.new ${handedOn}
+fi
 )`;
 
-/** Removes all groups that were made on the way to others and are empty. */
+/** Removes all groups that were made on the way to others and are empty, and takes back what was handed on for them. */
 export const removeAllParentsScript = `(
-[ -e ${list} ] && cd /sys/fs/cgroup || exit 0
-sort -r ${list} | while IFS= read -r d; do rmdir -- "$d" 2>/dev/null; done
+cd /sys/fs/cgroup || exit 0
+for d in ${holder}/*/; do [ ! -d "$d" ] || rmdir -- "$d" 2>/dev/null; done
+[ ! -d ${holder} ] || rmdir ${holder} 2>/dev/null
+[ ! -e ${list} ] || sort -r ${list} | while IFS= read -r d; do rmdir -- "$d" 2>/dev/null; done
 rm -f ${list}
+${takeBack}
 )`;

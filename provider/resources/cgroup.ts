@@ -2,7 +2,9 @@ import type * as pulumi from "@pulumi/pulumi";
 import { type Command, raw } from "../command/command";
 import { type CGroupState, cgroupAt } from "../facts/cgroup";
 import { type Field, type Fields, integer, optional, parsed, required, text } from "../fields";
+import { ownersFolder } from "../frame";
 import { CPU_PERIOD, cpuQuota, cpuWeight as weightOfShares } from "../kubernetes/resources";
+import { objectName } from "../naming";
 import { defineSpec, equal, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
 import { type Cpu, cpuMilli, type Memory, memoryBytes } from "../units";
 import { applyScript, removeParentsScript, removeScript } from "./cgroup-commands";
@@ -115,7 +117,14 @@ export const cgroupSpec = defineSpec<CGroupInputs, CGroupState>({
   observe: ({ path }) => cgroupAt(path),
   plan: (inputs, seen) => (seen !== undefined && isAsWanted(inputs, seen) ? [] : [apply(inputs)]),
   undo: ({ path }) => [remove(path)],
-  cleanup: ({ path }) => [raw("remove the groups that were made on the way to it", removeParentsScript, path)],
+  cleanup: ({ path }) => [
+    raw(
+      "remove the groups that were made on the way to it",
+      removeParentsScript,
+      path,
+      `${ownersFolder}/${objectName("CGroup", [path])}`,
+    ),
+  ],
   drift,
   outputs: (_inputs, { version }) => ({ version }),
   boot: { rank: ({ path }) => `35.${String(path.split("/").length).padStart(3, "0")}` },

@@ -23,7 +23,12 @@ ip6tables-save 2>/dev/null
 section mounts
 findmnt -rno TARGET,SOURCE,FSTYPE,OPTIONS,PROPAGATION
 section cgroups
-find /sys/fs/cgroup -type d | sort
+find /sys/fs/cgroup -type d | sort | while IFS= read -r group; do
+  # v2: which controllers it hands on.
+  handed_on=
+  if [ -e "$group/cgroup.subtree_control" ]; then read -r handed_on < "$group/cgroup.subtree_control"; fi
+  printf '%s\n' "$group${handed_on:+ $handed_on}"
+done
 section processes
 ps -eo pid=,ppid=,comm=
 section sysctls

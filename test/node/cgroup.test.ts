@@ -288,7 +288,31 @@ describe.skipIf(obstacle)(`a CGroup${obstacle === undefined ? "" : ` (${obstacle
       ]);
       await expect(update(made, { memorySwappiness: 1 })).rejects.toThrow("use memorySwapMax: 0");
     } finally {
-      await sh("umount /sys/fs/cgroup; rm -r /var/lib/barepod/owners");
+      await sh("umount /sys/fs/cgroup; rm -r /var/lib/barepod/owners /run/barepod/controllers");
+    }
+  });
+
+  test("takes back from v2 what it had handed on, with the last group only, and nothing that others use: files again", async () => {
+    await sh(`mount -t tmpfs none /sys/fs/cgroup; cd /sys/fs/cgroup; mkdir -p one two theirs
+      echo cpu memory pids > cgroup.controllers; echo pids > cgroup.subtree_control; : > cgroup.procs
+      echo 200 > theirs/cpu.weight; echo max > theirs/memory.max
+      for g in one two; do for f in memory.max memory.swap.max cpu.max cpu.weight pids.max; do : > $g/$f; done; done`);
+    try {
+      const root = "/sys/fs/cgroup/cgroup.subtree_control";
+      const one = await create("one", { adopt: true });
+      await sh(`echo pids > ${root}`);
+      const two = await create("two", { adopt: true });
+      expect(await sh("sort -u /run/barepod/controllers")).toBe("./cpu\n./memory");
+      await sh(`rm -r /sys/fs/cgroup/one; echo untouched > ${root}`);
+      await remove(one);
+      expect(await sh(`cat ${root}`)).toBe("untouched");
+      await sh("rm -r /sys/fs/cgroup/two");
+      await remove(two);
+      // The processor would come last, and somebody else has a weight there: plain files keep the last word only.
+      expect(await sh(`cat ${root}`)).toBe("-memory");
+      expect(await sh("ls /run/barepod")).not.toContain("controllers");
+    } finally {
+      await sh("umount /sys/fs/cgroup; rm -rf /var/lib/barepod/owners");
     }
   });
 
