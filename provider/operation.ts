@@ -231,7 +231,7 @@ export class Operation<I extends NodeInputs, S> {
     this.#frames += 1;
     const reply = await session.run({
       script,
-      lock: options.quick !== true && (options.lock ?? slow === undefined),
+      lock: options.quick !== true && (options.lock ?? slow?.locked ?? slow === undefined),
       quick: options.quick === true,
       ...(slow === undefined ? {} : { deadlineMs: slow.deadlineMs }),
       repeatable: true,

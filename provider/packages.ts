@@ -27,7 +27,9 @@ const renamed: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 };
 
 const installers: Readonly<Record<string, string>> = {
-  "apt-get": "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends",
+  // Debian's own timers may be at it: it waits for its lock instead of giving up at once.
+  "apt-get":
+    "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -qy --no-install-recommends",
   dnf: "dnf install -qy",
   zypper: "zypper --non-interactive install",
   pacman: "pacman -Sy --noconfirm --needed",
@@ -43,7 +45,9 @@ function packages(family: string, tools: readonly string[]): string[] {
 function readable(command: string): string {
   return command
     .replace(/^.*&& /, "")
-    .replace(/DEBIAN_FRONTEND=\S+ | -q(?=y)|--non-interactive | --noconfirm/g, (part) => (part === " -q" ? " -" : ""));
+    .replace(/DEBIAN_FRONTEND=\S+ |-o \S+ | -q(?=y)|--non-interactive | --noconfirm/g, (part) =>
+      part === " -q" ? " -" : "",
+    );
 }
 
 export const packagesFor = {

@@ -74,7 +74,7 @@ export interface Spec<I extends NodeInputs, S> {
   readonly shared?: boolean;
   /** Goes to the node even when nothing but the way there has changed: a wrong one shows at once. */
   readonly provesConnection?: boolean;
-  /** Runs outside the node's lock and outside batches, with this deadline: it takes long, or starts processes. */
+  /** Has this deadline, and runs outside the node's lock and outside batches: it takes long, or starts processes. */
   readonly slow?: (inputs: I) => Slowness | undefined;
   /** Its commands call the node's programs (launcher, keeper). */
   readonly needsPrograms?: (inputs: I) => boolean;
@@ -83,6 +83,8 @@ export interface Spec<I extends NodeInputs, S> {
 /** How long an operation may take, and what its status line says meanwhile. */
 export interface Slowness {
   readonly deadlineMs: number;
+  /** Takes the node's lock even so. */
+  readonly locked?: boolean;
   /** While it is being made or changed. */
   readonly message?: string;
   /** While it is being removed. */

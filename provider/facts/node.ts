@@ -54,6 +54,12 @@ export interface NodeState {
   readonly boots: boolean;
 }
 
+/** Shell text that sets `address` to the one that other machines know the node by; empty without the tool `ip`. */
+export const findAddress = `address=
+set -- $(ip -4 route get 192.0.2.1 2>/dev/null)
+while [ $# -gt 1 ]; do [ "$1" != src ] || address=$2; shift; done
+[ -n "$address" ] || address=$(ip -4 -o addr show scope global 2>/dev/null | sed -n '1s/.* inet \\([0-9.]*\\).*/\\1/p')`;
+
 /** The machine itself. Never absent. */
 export function nodeFacts(): Fact<NodeState> {
   return {
@@ -66,10 +72,7 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo cgroup v2
 elif [ -e /sys/fs/cgroup/unified/cgroup.controllers ]; then echo cgroup hybrid
 else echo cgroup v1; fi
 awk '$1 == "MemTotal:" { print "memory " $2 } $1 == "SwapTotal:" { print "swap " $2 } /^processor/ { cpus++ } END { print "cpus " cpus }' /proc/meminfo /proc/cpuinfo
-address=
-set -- $(ip -4 route get 192.0.2.1 2>/dev/null)
-while [ $# -gt 1 ]; do [ "$1" != src ] || address=$2; shift; done
-[ -n "$address" ] || address=$(ip -4 -o addr show scope global 2>/dev/null | sed -n '1s/.* inet \\([0-9.]*\\).*/\\1/p')
+${findAddress}
 echo "address $address"
 for tool in ${requiredTools.join(" ")}; do command -v "$tool" >/dev/null 2>&1 || echo "missing $tool"; done
 # One digit, and no more: dash reads byte by byte, and the kernel ends a numeric sysctl after the first.

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseCidr } from "../addresses";
 import { type Command, raw, sh, write } from "../command/command";
 import { makeFolder, removeFolder } from "../command/folders";
-import { logFolders, type NodeState, nodeFacts, nodeFolder } from "../facts/node";
+import { findAddress, logFolders, type NodeState, nodeFacts, nodeFolder } from "../facts/node";
 import { oneOf, optional, parsed, required, text } from "../fields";
 import { packagesFor } from "../packages";
 import { defineSpec, firstUrn, type NodeInputs, type NodeReference, type Placement, providerText } from "../resource";
@@ -57,6 +57,11 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
     const nonce = randomBytes(8).toString("hex");
     return { nonce, owner: `${nonce}/${resourceUrn}` };
   },
+  // A package manager that is killed half-way leaves its database broken.
+  slow: ({ packages }) =>
+    packages === "install"
+      ? { deadlineMs: 15 * 60_000, locked: true, message: "installing what is missing" }
+      : undefined,
   observe: nodeFacts,
   plan: (inputs, seen) => (seen === undefined ? [] : prepare(inputs, seen)),
   undo: (_, seen) => [
@@ -195,7 +200,7 @@ function prepare(inputs: NodeResourceInputs, seen: NodeState): Command[] {
   return [
     ...(seen.missing.length > 0 ? [packagesFor.install(seen.missing)] : []),
     ...(seen.podCIDR === cidr ? [] : [changeRange(cidr)]),
-    ...(seen.knownAddress === seen.address ? [] : [write(`${nodeFolder}/address`, `${seen.address}\n`)]),
+    ...(seen.knownAddress === seen.address && !seen.missing.includes("ip") ? [] : [noteAddress(seen)]),
     ...(seen.forwarding ? [] : [enableForwarding()]),
     ...seen.rules.filter((rule) => !rules.some(({ shown }) => shown === rule)).map(deleteRule),
     ...rules.filter(({ shown }) => !seen.rules.includes(shown)).map(addRule),
@@ -219,6 +224,19 @@ done
 mkdir -p -- "$1" && printf '%s\\n' "$2" > "$1/pod-cidr"`,
     nodeFolder,
     cidr,
+  );
+}
+
+/** What pods are told as their host's address. */
+function noteAddress({ address, missing }: NodeState): Command {
+  if (!missing.includes("ip")) return write(`${nodeFolder}/address`, `${address}\n`);
+  // Seen without the tool that tells it, which has been installed by now.
+  return raw(
+    "note the node's address",
+    `folder=$1
+${findAddress}
+mkdir -p -- "$folder" && printf '%s\\n' "$address" > "$folder/address"`,
+    nodeFolder,
   );
 }
 
