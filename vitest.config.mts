@@ -9,7 +9,7 @@ const needsNode = [
   "test/ssh/{dial,loss,login-shell,session}.test.ts",
 ];
 // A machine with a kernel of its own takes minutes to make and to boot: only where it is asked for.
-const withoutMachine = process.env["BAREPOD_VM"] === "1" ? [] : ["test/node/vm.test.ts"];
+const withoutMachine = process.env["BAREPOD_VM"] === "1" ? [] : ["test/node/vm/**"];
 const needsPulumi = ["test/programs/**/*.test.ts"];
 
 /** The rungs, from the cheapest; each starts when the one before it has ended. */
