@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { type Command, sh } from "../command/command";
 import { makeFolder, makeMountPoint, refuseLinks, removeFolder } from "../command/folders";
 import { type MountState, mountAt } from "../facts/mount";
-import { list, optional, path, required, text } from "../fields";
+import { isUnknown, list, optional, type Problem, path, required, text } from "../fields";
 import { containsUnknown, defineSpec, equal, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
 
 /** The inputs of a {@link Mount}. */
@@ -22,7 +22,7 @@ export interface MountArgs extends PrimitiveArgs {
   /**
    * Options as mount(8) knows them, one an element: `["bind", "ro"]`, `["size=64m", "mode=0700"]`. The flags `ro`, `rw`,
    * `nosuid`, `nodev`, `noexec`, `noatime` and a tmpfs's size change in place; other changes replace the Mount. A bind mount
-   * has the flags of the mount that its source lies on as well.
+   * takes no others, and has the flags of the mount that its source lies on as well.
    * @defaultValue none
    */
   readonly options?: pulumi.Input<string[]> | undefined;
@@ -58,10 +58,15 @@ export const mountSpec = defineSpec<MountInputs, MountState>({
     target: required(path()),
     fsType: optional(text({ max: 64, pattern: /^[A-Za-z0-9._-]+$/, form: "the name of a file system, such as tmpfs" })),
     options: optional(
-      list(text({ max: 4095, pattern: /^[^,-][^,]*$/, form: "one option of mount(8), without a comma" }), { max: 100 }),
+      // mount(8) takes a double quote for its own, and silently drops an option with one alone.
+      list(text({ max: 4095, pattern: /^[^",-][^",]*$/, form: "one option of mount(8), without a comma or a quote" }), {
+        max: 100,
+      }),
     ),
   },
   check: ({ source, fsType, options }) => {
+    const wrong = wrongOptions(options ?? []);
+    if (wrong.length > 0) return wrong;
     if (fsType === undefined && options !== undefined && !isBind({ options }))
       return [{ path: "fsType", reason: "is required unless options has bind or rbind" }];
     if (fsType === undefined && options === undefined)
@@ -112,6 +117,25 @@ export class Mount extends NodeResource {
 
 function isBind({ options }: { readonly options?: readonly string[] | undefined }): boolean {
   return options?.some((option) => option === "bind" || option === "rbind") ?? false;
+}
+
+/** Operations of mount(8) that make no mount: they would change one that is there already. */
+const operations = ["remount", "move"];
+
+/** What would change something else, contradict itself, or silently do nothing. */
+function wrongOptions(options: readonly string[]): Problem[] {
+  const known = ["bind", "rbind", ...Object.entries(opposites).flat()];
+  return options.flatMap((option, index) => {
+    const [, opposite] = Object.entries(opposites).find(([flag]) => flag === option) ?? [];
+    const reason = operations.includes(option)
+      ? `must not be ${option}: a Mount makes a mount of its own`
+      : opposite !== undefined && options.includes(opposite)
+        ? `contradicts ${opposite}, which is given as well`
+        : isBind({ options }) && !isUnknown(option) && !known.includes(option)
+          ? `has no effect on a bind mount; ${known.join(", ")} have`
+          : undefined;
+    return reason === undefined ? [] : [{ path: `options[${index}]`, reason }];
+  });
 }
 
 /** The options that are not flags: the file system's own. */

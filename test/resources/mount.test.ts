@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { render } from "../../provider/command/command";
 import type { MountState } from "../../provider/facts/mount";
+import { unknownValue } from "../../provider/fields";
+import { checkInputs } from "../../provider/resource";
 import { type MountInputs, mountSpec } from "../../provider/resources/mount";
 
 const base = { node: "edge-1", connection: "root@edge-1", owner: "nonce/urn" };
@@ -91,4 +93,29 @@ test("a tmpfs's size changes in place, its mode does not", () => {
     mountSpec.cannotChange?.({ ...tmpfs, options: olds }, { ...tmpfs, options: news });
   expect(replaces(["size=1m", "mode=700"], ["size=2m", "mode=700", "ro"])).toEqual([]);
   expect(replaces(["mode=700"], ["mode=755"])).toEqual(["options"]);
+});
+
+test.each([
+  [
+    "a propagation, which a bind mount would not get",
+    { ...bind, options: ["bind", "rslave"] },
+    /^options\[1\]: has no effect on/,
+  ],
+  ["a file system's own option", { ...bind, options: ["mode=0700", "rbind"] }, /^options\[0\]: has no effect on/],
+  ["two that contradict each other", { ...tmpfs, options: ["ro", "rw"] }, /^options\[0\]: contradicts rw/],
+  [
+    "an operation on what is there already",
+    { ...tmpfs, options: ["remount", "ro"] },
+    /^options\[0\]: must not be remount/,
+  ],
+])("refuses %s", (_name, inputs, problem) => {
+  expect(checkInputs(mountSpec, inputs).map(({ path, reason }) => `${path}: ${reason}`)).toEqual([
+    expect.stringMatching(problem),
+  ]);
+});
+
+test("takes every option that has an effect, and what a preview does not know", () => {
+  const options = ["rbind", "ro", "suid", "nodev", "exec", "noatime", unknownValue];
+  expect(checkInputs(mountSpec, { ...bind, options })).toEqual([]);
+  expect(checkInputs(mountSpec, { ...tmpfs, options: ["mode=0700", "size=1m", "ro"] })).toEqual([]);
 });
