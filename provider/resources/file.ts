@@ -3,7 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { type Command, raw, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, refuseLinks, removeFolder } from "../command/folders";
 import { type FileState, fileAt } from "../facts/file";
-import { integer, optional, path, required, text } from "../fields";
+import { integer, isUnknown, optional, path, required, text } from "../fields";
 import { defineSpec, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
 
 /** The inputs of a {@link File}. */
@@ -63,10 +63,16 @@ export const fileSpec = defineSpec<FileInputs, FileState>({
     uid: optional(integer(0, largestId)),
     gid: optional(integer(0, largestId)),
   },
-  check: ({ content, contentBase64 }) =>
-    (content === undefined) === (contentBase64 === undefined)
-      ? [{ path: "content", reason: "give exactly one of content and contentBase64" }]
-      : [],
+  check: ({ content, contentBase64 }) => {
+    if ((content === undefined) === (contentBase64 === undefined))
+      return [{ path: "content", reason: "give exactly one of content and contentBase64" }];
+    if (contentBase64 === undefined || isUnknown(contentBase64)) return [];
+    // Node.js would drop the last character without a word.
+    const isCut = contentBase64.replace(/=+$/, "").length % 4 === 1;
+    return isCut
+      ? [{ path: "contentBase64", reason: "is no base64: its last character stands for no whole byte" }]
+      : [];
+  },
   observe: (inputs) => fileAt(inputs.path),
   plan: (inputs, seen) => {
     if (seen === undefined)
