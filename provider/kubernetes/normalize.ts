@@ -66,6 +66,9 @@ interface UsablePod {
   };
 }
 
+/** The longest that anything of a pod is waited for, in seconds: what a Process takes. */
+const LONGEST = 86_400;
+
 /** Arguments of the Pod component that are not part of a Kubernetes Pod. */
 const OWN_ARGS = ["on"];
 
@@ -141,6 +144,9 @@ function normalizeAnnotations(
   };
   const skipAwait = setting("pulumi.com/skipAwait", /^(true|false)$/, '"true" or "false"');
   const timeout = setting("pulumi.com/timeoutSeconds", /^[1-9]\d{0,8}$/, "a number of seconds, at least 1");
+  if (Number(timeout) > LONGEST) {
+    problems.push({ path: 'metadata.annotations["pulumi.com/timeoutSeconds"]', reason: `must be at most ${LONGEST}` });
+  }
   return { skipAwait: skipAwait === "true", ...(timeout !== undefined && { timeoutSeconds: Number(timeout) }) };
 }
 
@@ -152,6 +158,9 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
   } else if (hostname !== undefined) check(dnsLabel, hostname, "spec.hostname", problems);
   if (terminationGracePeriodSeconds < 0) {
     problems.push({ path: "spec.terminationGracePeriodSeconds", reason: "must be 0 or more" });
+  }
+  if (terminationGracePeriodSeconds > LONGEST) {
+    problems.push({ path: "spec.terminationGracePeriodSeconds", reason: `must be at most ${LONGEST}, a day` });
   }
   if (pod.spec?.containers?.length === 0) {
     problems.push({ path: "spec.containers", reason: "must have at least one container" });

@@ -302,7 +302,7 @@ const POD_SPEC: Fields = {
   setHostnameAsFQDN: refused("pods have no domain yet", "later", { values: [false] }),
   shareProcessNamespace: boolean("`true`: the containers see each other's processes. Default `false`."),
   subdomain: refused("pods have no domain yet", "later", { values: [""] }),
-  terminationGracePeriodSeconds: integer("Seconds between TERM and KILL when the pod ends. Default 30."),
+  terminationGracePeriodSeconds: integer("Seconds between TERM and KILL when the pod ends, 0 to 86400. Default 30."),
   tolerations: refusedList(SCHEDULER, "never", "effect key operator tolerationSeconds value"),
   topologySpreadConstraints: refusedList(
     SCHEDULER,
@@ -319,7 +319,7 @@ const POD_SPEC: Fields = {
 
 const METADATA: Fields = {
   annotations: map(
-    "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain.",
+    "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400.",
     OUTPUT,
   ),
   clusterName: refused(SERVER_SET, "never"),

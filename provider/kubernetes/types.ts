@@ -40,7 +40,7 @@ export interface PodManifest {
 
 /** What identifies a pod and describes it. */
 export interface ObjectMeta {
-  /** Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain. */
+  /** Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400. */
   annotations?: Input<StringMap | undefined>;
   /** Refused: set by the API server of a cluster, never by the user. */
   clusterName?: Input<string | undefined>;
@@ -154,7 +154,7 @@ export interface PodSpec {
   shareProcessNamespace?: Input<boolean | undefined>;
   /** Refused: pods have no domain yet. Accepted: `""`. */
   subdomain?: Input<string | undefined>;
-  /** Seconds between TERM and KILL when the pod ends. Default 30. */
+  /** Seconds between TERM and KILL when the pod ends, 0 to 86400. Default 30. */
   terminationGracePeriodSeconds?: Input<number | undefined>;
   /** Refused: nothing schedules here: `on` names the node. */
   tolerations?: Input<Input<Toleration>[] | undefined>;

@@ -281,6 +281,11 @@ describe("what a pod must not say", () => {
       /and not an Output$/,
     ],
     [
+      "a timeout of more than a day",
+      pod({}, {}, { annotations: { "pulumi.com/timeoutSeconds": "86401" } }),
+      'metadata.annotations["pulumi.com/timeoutSeconds"]: must be at most 86400',
+    ],
+    [
       "a condition to wait for",
       pod({}, {}, { annotations: { "pulumi.com/waitFor": "x" } }),
       /waitFor"\]: is not supported$/,
@@ -361,6 +366,11 @@ describe("what a pod must not say", () => {
       "a negative grace",
       pod({}, { terminationGracePeriodSeconds: -1 }),
       "spec.terminationGracePeriodSeconds: must be 0 or more",
+    ],
+    [
+      "a grace of more than a day",
+      pod({}, { terminationGracePeriodSeconds: 86_401 }),
+      "spec.terminationGracePeriodSeconds: must be at most 86400, a day",
     ],
     ["a relative directory", pod({ workingDir: "srv" }), /workingDir: must be an absolute path/],
     [
