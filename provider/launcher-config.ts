@@ -76,16 +76,20 @@ function mounts(container: ContainerConfig): Line[] {
   if (rootFs === undefined) return [proc, ...binds(volumes), ...(privileged ? [] : hidden)];
   return [
     proc,
-    ...(privileged ? nodeDevices() : ownDevices()),
+    ...(privileged ? nodeDevices() : ownFolders()),
     ["mount", "sysfs", "/sys", "sysfs", privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", "-"],
     ...binds(volumes),
+    // In a volume in place of /dev they would be made on the node, and stay there.
+    ...(privileged || volumes.some(({ target }) => target === "/dev") ? [] : ownDevices()),
     ...(privileged ? [] : hidden),
     ...(container.readOnlyRootFilesystem ? [["readonly"]] : []),
   ];
 }
 
+/** Outer ones first, as containerd does: one that came after would cover what lies in it. */
 function binds(volumes: readonly Volume[]): Line[] {
-  return volumes.map(({ source, target, readOnly }) => [
+  const depth = ({ target }: Volume) => target.split("/").length;
+  return [...volumes].sort((a, b) => depth(a) - depth(b)).map(({ source, target, readOnly }) => [
     "mount",
     source,
     target,
@@ -99,13 +103,19 @@ function nodeDevices(): Line[] {
   return [["mount", "/dev", "/dev", "bind", "rec,rslave", "-"]];
 }
 
-/** The devices that every container has (containerd's pkg/oci/mounts.go, runc's default devices). */
-function ownDevices(): Line[] {
+/** The file systems in every container's /dev (containerd's pkg/oci/mounts.go). */
+function ownFolders(): Line[] {
   return [
     ["mount", "tmpfs", "/dev", "tmpfs", "nosuid,strictatime", "mode=755,size=65536k"],
     ["mount", "devpts", "/dev/pts", "devpts", "nosuid,noexec", "newinstance,ptmxmode=0666,mode=0620,gid=5"],
     ["mount", "shm", "/dev/shm", "tmpfs", "nosuid,noexec,nodev", "mode=1777,size=65536k"],
     ["mount", "mqueue", "/dev/mqueue", "mqueue", "nosuid,noexec,nodev", "-"],
+  ];
+}
+
+/** The devices that every container has (runc's default devices); the launcher makes them once all is mounted. */
+function ownDevices(): Line[] {
+  return [
     ["device", "/dev/null", "c", 1, 3, "666"],
     ["device", "/dev/zero", "c", 1, 5, "666"],
     ["device", "/dev/full", "c", 1, 7, "666"],
@@ -124,8 +134,9 @@ function user(container: ContainerConfig): Line[] {
   const { runAsUser, runAsGroup, supplementalGroups = [] } = container;
   const { bounding, effective, inheritable, ambient } = capabilityMasks(container);
   return [
-    ...(runAsUser === undefined && runAsGroup === undefined ? [] : [["uid", runAsUser ?? 0] as Line]),
-    ...(runAsUser === undefined && runAsGroup === undefined ? [] : [["gid", runAsGroup ?? 0] as Line]),
+    // Root's too: the groups of whoever has logged in to the node, `disk` for example, are none of the container's.
+    ["uid", runAsUser ?? 0],
+    ["gid", runAsGroup ?? 0],
     ...(supplementalGroups.length === 0 ? [] : [["groups", supplementalGroups.join(",")] as Line]),
     ["caps", bounding, effective, inheritable, ambient],
     ...(container.allowPrivilegeEscalation ? [] : [["nnp"]]),

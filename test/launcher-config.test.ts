@@ -32,6 +32,7 @@ describe("the launcher's configuration", () => {
       mount	devpts	/dev/pts	devpts	nosuid,noexec	newinstance,ptmxmode=0666,mode=0620,gid=5
       mount	shm	/dev/shm	tmpfs	nosuid,noexec,nodev	mode=1777,size=65536k
       mount	mqueue	/dev/mqueue	mqueue	nosuid,noexec,nodev	-
+      mount	sysfs	/sys	sysfs	nosuid,noexec,nodev,ro	-
       device	/dev/null	c	1	3	666
       device	/dev/zero	c	1	5	666
       device	/dev/full	c	1	7	666
@@ -43,7 +44,6 @@ describe("the launcher's configuration", () => {
       symlink	/proc/self/fd/0	/dev/stdin
       symlink	/proc/self/fd/1	/dev/stdout
       symlink	/proc/self/fd/2	/dev/stderr
-      mount	sysfs	/sys	sysfs	nosuid,noexec,nodev,ro	-
       mask	/proc/acpi
       mask	/proc/asound
       mask	/proc/kcore
@@ -60,6 +60,8 @@ describe("the launcher's configuration", () => {
       ropath	/proc/irq
       ropath	/proc/sys
       ropath	/proc/sysrq-trigger
+      uid	0
+      gid	0
       caps	00000000a00425fb	00000000a00425fb	0000000000000000	0000000000000000
       env	PATH=/bin
       arg	sleep
@@ -76,6 +78,13 @@ describe("the launcher's configuration", () => {
       { privileged: true },
       ["mount\t/dev\t/dev\tbind\trec,rslave\t-", "mount\tsysfs\t/sys\tsysfs\tnosuid,noexec,nodev\t-"],
       [/^mask/, /^ropath/, /^device/, "nnp"],
+    ],
+    ["root, without the groups of the login", {}, ["uid\t0", "gid\t0"], [/^groups/]],
+    [
+      "a volume in place of /dev, in which nothing is made",
+      { volumes: [{ source: "/a", target: "/dev" }] },
+      ["mount\t/a\t/dev\tbind\trec,rprivate\t-"],
+      [/^device/, /^symlink/],
     ],
     ["a user", { runAsUser: 5 }, ["uid\t5", "gid\t0"], [/^groups/]],
     ["a group", { runAsGroup: 6 }, ["uid\t0", "gid\t6"], []],
@@ -120,6 +129,12 @@ describe("the launcher's configuration", () => {
         .split("\n")
         .filter((line) => /^(root|mount|mask|ropath|device|symlink)/.test(line)),
     ).toEqual(["mount\tproc\t/proc\tproc\tnosuid,noexec,nodev\t-", "mask\t/etc/shadow"]);
+  });
+
+  test("mounts outer volumes before those in them, whatever their order", () => {
+    const volumes = ["/a/b/c", "/z", "/a/b", "/a"].map((target) => ({ source: "/srv", target }));
+    const targets = lines({ volumes }).flatMap((line) => line.match(/^mount\t\/srv\t(\S+)/)?.[1] ?? []);
+    expect(targets).toEqual(["/z", "/a", "/a/b", "/a/b/c"]);
   });
 
   test("mounts volumes after the folders that it makes, and hides last", () => {
