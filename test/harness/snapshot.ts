@@ -96,3 +96,13 @@ function jsonObjects(text: string): string {
 function sortedLines(text: string): string {
   return text.split("\n").filter(Boolean).sort().join("\n");
 }
+
+/** What went and what came, a line each. */
+export function snapshotDifference(before: NodeSnapshot, after: NodeSnapshot): string[] {
+  return (Object.keys(before) as (keyof NodeSnapshot)[]).flatMap((section) => {
+    const [old, now] = [before[section].split("\n"), after[section].split("\n")];
+    const gone = old.filter((line) => !now.includes(line));
+    const more = now.filter((line) => !old.includes(line));
+    return [...gone.map((line) => `- ${section}: ${line}`), ...more.map((line) => `+ ${section}: ${line}`)];
+  });
+}

@@ -1,0 +1,140 @@
+/** Tries every hostile text in every place of a resource's inputs: made exactly as given, or refused; never interpreted. */
+import { existsSync } from "node:fs";
+import { expect, test } from "vitest";
+import type { NodeInputs, Spec } from "../../provider/resource";
+import type { HandlerNode } from "./handlers";
+import { hostileTexts, interpreted, type TextPlace, textPlaces } from "./hostile";
+import { snapshotDifference } from "./snapshot";
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever the spec's own inputs are
+export type AnySpec = Spec<any, any>;
+export type Inputs = NodeInputs & Record<string, unknown>;
+
+/** How a place that takes odd texts is tried. */
+export interface Odd {
+  /** What stands around the text, such as `/srv/` before it. The text alone is tried, too. */
+  readonly around?: ((text: string) => string) | undefined;
+  /** Inputs in place of the valid ones. */
+  readonly inputs?: object | undefined;
+  /** All inputs, where putting the text in its place does not do. */
+  readonly given?: ((text: string) => object) | undefined;
+  /** Makes what has to be there first. */
+  readonly prepare?: ((text: string) => Promise<unknown>) | undefined;
+  /** Looks at the object on the node without a shell, and without Barepod: throws unless it is exactly what was asked for. */
+  readonly look?: ((inputs: Inputs) => Promise<unknown>) | undefined;
+}
+
+/** A resource with inputs that are valid, into which the texts are put one at a time. */
+export interface Subject {
+  readonly spec: AnySpec;
+  readonly valid: object;
+  /** By path, for the places that take odd texts. Where nothing is said a text that is taken is a mistake of the test. */
+  readonly odd: Readonly<Record<string, Odd | readonly Odd[]>>;
+  /** Inputs that a class fills in, or makes a name for: no program gives them. */
+  readonly own?: readonly string[];
+}
+
+interface Trial {
+  readonly place: TextPlace;
+  readonly odd: Odd;
+  inputs(text: string): object;
+}
+
+/** The tests of some resources. */
+export function tryHostileTexts(node: HandlerNode, subjects: readonly Subject[]): void {
+  test.each(subjects.map((each): [string, Subject] => [each.spec.type, each]))(
+    "%s: the inputs that the texts are put into are valid, and what is said of places is of ones that exist",
+    async (_, { spec, valid, odd, own = [] }) => {
+      expect(await node.resource(spec).reasons(valid)).toEqual([]);
+      const paths = textPlaces(spec.fields).map(({ path }) => path);
+      expect(paths).toEqual(expect.arrayContaining([...Object.keys(odd), ...own]));
+    },
+  );
+  const trials = subjects.flatMap((subject) =>
+    trialsOf(subject).map((trial): [string, string, Subject, Trial] => [
+      subject.spec.type,
+      trial.place.path,
+      subject,
+      trial,
+    ]),
+  );
+  test.each(trials)("%s takes hostile texts in %s exactly, or refuses them", async (_, __, { spec }, trial) => {
+    const resource = node.resource(spec);
+    const taken: [string, string, Inputs][] = [];
+    for (const [title, text] of Object.entries(hostileTexts)) {
+      const { inputs, failures } = await resource.check(trial.inputs(text));
+      if (failures.length === 0) taken.push([title, text, inputs as Inputs]);
+      else expectRefusal(failures, text, trial.place.path);
+    }
+    if (taken.length > 0) await makeAll(node, spec, trial, taken);
+  });
+}
+
+function trialsOf({ spec, valid, odd, own = [] }: Subject): Trial[] {
+  return textPlaces(spec.fields)
+    .filter(({ path }) => !own.includes(path))
+    .flatMap((place) => {
+      const special = [odd[place.path] ?? {}].flat();
+      const base = (each: Odd) => ({ ...valid, ...each.inputs });
+      const [first = {}] = special;
+      return [
+        { place, odd: first, inputs: (text: string) => place.put(base(first), text) },
+        ...special.flatMap((each) => {
+          const { around, given } = each;
+          if (given !== undefined) return [{ place, odd: each, inputs: given }];
+          if (around === undefined) return [];
+          return [{ place, odd: each, inputs: (text: string) => place.put(base(each), around(text)) }];
+        }),
+      ];
+    });
+}
+
+/** In the preview: where and why, and never the value. */
+function expectRefusal(failures: readonly { property: string; reason: string }[], text: string, path: string): void {
+  for (const { property, reason } of failures) {
+    expect(property).toBe("");
+    if (text.length > 4) expect(reason).not.toContain(text);
+    expect(reason).toMatch(/^[^:]+: ./);
+  }
+  const places = failures.map(({ reason }) => reason.slice(0, reason.indexOf(": ")).replace(/\[\d+\]/g, "[0]"));
+  expect(places.filter((each) => path.startsWith(each))).not.toEqual([]);
+}
+
+/** What was not refused is made and looked at, or the node refuses it; and it goes without a trace. */
+async function makeAll(
+  node: HandlerNode,
+  spec: AnySpec,
+  { odd }: Trial,
+  taken: readonly [title: string, text: string, inputs: Inputs][],
+): Promise<void> {
+  const resource = node.resource(spec);
+  const before = await node.sandbox.snapshot();
+  const outcomes: Record<string, string> = {};
+  for (const [title, text, inputs] of taken) {
+    if (!/\0|\ud800|\.\./.test(text)) await odd.prepare?.(text);
+    let state: object | undefined;
+    try {
+      state = await resource.create(inputs);
+      outcomes[title] = "made exactly";
+    } catch (error) {
+      const { properties, message } = error as Error & { properties?: object };
+      expect(message).not.toMatch(/syntax error|unexpected|not found: .*touch/i);
+      state = properties;
+      outcomes[title] = `refused by the node: ${message.split("\n").at(-1)}`;
+    }
+    if (outcomes[title] === "made exactly") {
+      expect(odd.look, `${title} was taken, and nothing says how to look at it`).toBeDefined();
+      await odd.look?.(inputs);
+    }
+    if (state !== undefined) await resource.remove(state);
+  }
+  if (process.env["SHOW_OUTCOMES"] !== undefined) console.log(outcomes);
+  // What prepare made, and mount points inside a root file system, which go with that.
+  await node.sandbox.exec(["find", "/srv/source", "/srv/root/bad", "-mindepth", "1", "-delete"]);
+  await node.sandbox.exec(["rm", "-rf", "/srv/root/bad"]);
+  expect((await node.sandbox.exec(["test", "-e", interpreted])).code).toBe(1);
+  expect(existsSync(interpreted)).toBe(false);
+  // Which address comes next is remembered, whatever became of the last.
+  const left = snapshotDifference(before, await node.sandbox.snapshot());
+  expect(left.filter((line) => !line.endsWith("/last-address"))).toEqual([]);
+}
