@@ -89,14 +89,16 @@ function mounts(container: ContainerConfig): Line[] {
 /** Outer ones first, as containerd does: one that came after would cover what lies in it. */
 function binds(volumes: readonly Volume[]): Line[] {
   const depth = ({ target }: Volume) => target.split("/").length;
-  return [...volumes].sort((a, b) => depth(a) - depth(b)).map(({ source, target, readOnly }) => [
-    "mount",
-    source,
-    target,
-    "bind",
-    readOnly === true ? "rec,rprivate,ro" : "rec,rprivate",
-    "-",
-  ]);
+  return [...volumes]
+    .sort((a, b) => depth(a) - depth(b))
+    .map(({ source, target, readOnly }) => [
+      "mount",
+      source,
+      target,
+      "bind",
+      readOnly === true ? "rec,rprivate,ro" : "rec,rprivate",
+      "-",
+    ]);
 }
 
 function nodeDevices(): Line[] {
