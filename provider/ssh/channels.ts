@@ -27,7 +27,7 @@ export class Channels {
   /**
    * Starts a command on a channel of its own.
    *
-   * @param urgent - beyond the limit: for ending what hangs.
+   * @param urgent - beyond the limit, for ending what hangs; where the server refuses it waits for no other channel.
    * @param attempt - how often the server has been asked.
    */
   async exec(command: string, urgent = false, attempt = 1): Promise<ClientChannel> {
@@ -45,6 +45,7 @@ export class Channels {
       // moment longer than we do.
       if (this.#open === 0 && attempt >= MAX_REFUSALS) throw error;
       this.#limit = Math.max(1, this.#open);
+      if (urgent) throw error;
       if (this.#open === 0) await sleep(REFUSED_DELAY_MS * attempt);
       return this.exec(command, urgent, attempt + 1);
     } finally {

@@ -5,9 +5,10 @@
  *     other requests ───────────► the first free of six shells; quick ones of a tick in two batches
  *     large standard input ─────► a channel of its own, before either
  */
+import type { ClientChannel } from "ssh2";
 import { type BatchResult, LOCK_WAIT_SECONDS, runBatch, takeBatch, takeShare } from "./batch";
 import { Channels, shellCommand } from "./channels";
-import type { Dialed } from "./dial";
+import { type Dialed, dial } from "./dial";
 import { Heartbeat } from "./heartbeat";
 import { INLINE_STDIN_BYTES, type Job } from "./job";
 import { lockNotFree, lockNotTaken, missedDeadline, noChannel, noShell, notUploaded } from "./messages";
@@ -199,14 +200,12 @@ export class Link {
     }
   }
 
-  /** Ends a shell and all that it started, through another channel. */
+  /** Ends a shell and all that it started, through another channel, or another connection where there is none to spare. */
   async #kill(worker: Worker): Promise<void> {
     const patience = setTimeout(() => this.break(new Error("it stopped answering")), KILL_TIMEOUT_MS);
+    const command = shellCommand(this.target.sudo, `kill -KILL -${worker.group}`);
     try {
-      const channel = await this.#channels.exec(shellCommand(this.target.sudo, `kill -KILL -${worker.group}`), true);
-      channel.resume();
-      channel.stderr.resume();
-      await new Promise<void>((resolve) => channel.once("close", () => resolve()));
+      await finished(await this.#channels.exec(command, true).catch(() => this.#execElsewhere(command)));
     } catch (error) {
       this.break(error as Error);
     } finally {
@@ -216,6 +215,21 @@ export class Link {
     const late = setTimeout(() => worker.abandon(), 1000);
     await worker.closed;
     clearTimeout(late);
+  }
+
+  /** For a server that allows so few sessions that all of them are taken (`MaxSessions`). */
+  async #execElsewhere(command: string): Promise<ClientChannel> {
+    if (this.broken !== undefined) throw this.broken;
+    const other = await dial({ ...this.target, dialErrorLimit: 1, perDialTimeoutMs: KILL_TIMEOUT_MS });
+    const nobody = () => {};
+    try {
+      const channel = await new Channels(other.client, nobody, nobody).exec(command, true);
+      channel.once("close", () => other.destroy());
+      return channel;
+    } catch (error) {
+      other.destroy();
+      throw error;
+    }
   }
 
   async #startWorker(): Promise<Worker> {
@@ -280,4 +294,11 @@ export class Link {
     idle?.close();
     if (idle !== undefined && idle === this.#lockWorker) this.#lockWorker = undefined;
   }
+}
+
+/** Waits for a command's end; what it says does not matter. */
+function finished(channel: ClientChannel): Promise<void> {
+  channel.resume();
+  channel.stderr.resume();
+  return new Promise((resolve) => channel.once("close", () => resolve()));
 }

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConnectionError } from "../../provider/errors";
@@ -210,6 +211,22 @@ describe.skipIf(obstacle)("a session on an untouched sshd", { timeout: 60_000 },
 });
 
 describe.skipIf(obstacle)("a server that allows fewer sessions", { timeout: 60_000 }, () => {
+  test.each([1, 2])(
+    "MaxSessions %i leaves no channel to end what is too slow, and it is ended all the same",
+    async (limit) => {
+      await using sshd = await startSshd({ config: [`MaxSessions ${limit}`] });
+      const session = await openSession(`crowded-${limit}`, sshd.connection);
+      const mark = `32${process.pid}${limit}`;
+      const go = join(sshd.directory, "go");
+      const late = session.run({ script: `sleep ${mark}`, deadlineMs: 500, lock: limit === 1 });
+      const busy = session.run({ script: `until [ -e ${go} ]; do sleep 0.1; done; echo done`, lock: true });
+      expect(String(await late.catch((reason: unknown) => reason))).toContain("it was killed there");
+      writeFileSync(go, "");
+      expect((await busy).stdout.toString()).toBe("done\n");
+      expect((await session.run({ script: `pgrep -fx "sleep ${mark}" | wc -l` })).stdout.toString()).toBe("0\n");
+    },
+  );
+
   test.each([1, 2, 4])("MaxSessions %i is enough", async (limit) => {
     await using sshd = await startSshd({ config: [`MaxSessions ${limit}`] });
     const session = await openSession(`few-${limit}`, sshd.connection);
