@@ -134,6 +134,10 @@ export const cgroupSpec = defineSpec<CGroupInputs, CGroupState>({
  * A control group: limits that a set of processes share, on cgroup v1, v2 or both. All limits change in place; processes
  * join by their number in each directory's `cgroup.procs`.
  *
+ * On v2 the groups above hand the controllers on (`cgroup.subtree_control`). What was not handed on before is taken back
+ * with the node's last CGroup, except where somebody else needs it by then. At the root systemd goes on deciding for its
+ * own units: it enables what they ask for, and disables what they no longer do.
+ *
  * @example
  * ```ts
  * new CGroup("box", { node, path: "chroot0", memoryMax: "200Mi", memorySwapMax: 0, pidsMax: 100, cpuMax: "500m" });

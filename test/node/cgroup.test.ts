@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { handler } from "../../provider/handler";
 import { type CGroupInputs, cgroupSpec } from "../../provider/resources/cgroup";
+import { removeAllParentsScript } from "../../provider/resources/cgroup-commands";
 import { closeAllSessions } from "../../provider/ssh/pool";
 import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
 
@@ -313,6 +314,21 @@ describe.skipIf(obstacle)(`a CGroup${obstacle === undefined ? "" : ` (${obstacle
       expect(await sh("ls /run/barepod")).not.toContain("controllers");
     } finally {
       await sh("umount /sys/fs/cgroup; rm -rf /var/lib/barepod/owners");
+    }
+  });
+
+  test("forgets with the node what it did on v2 for groups that are gone: files again", async () => {
+    await sh(`mount -t tmpfs none /sys/fs/cgroup; mkdir -p /run/systemd/system; cd /sys/fs/cgroup
+      echo memory > cgroup.controllers; : > cgroup.subtree_control; : > cgroup.procs`);
+    try {
+      await create("lost");
+      await sh("rm -r /sys/fs/cgroup/lost; rm /sys/fs/cgroup/barepod.controllers/cgroup.subtree_control");
+      await sh(removeAllParentsScript);
+      expect(await sh("ls /run/barepod")).not.toContain("controllers");
+      expect(await sh("ls -d /sys/fs/cgroup/*/ 2>/dev/null || :")).toBe("");
+      expect(await sh("cat /sys/fs/cgroup/cgroup.subtree_control")).toBe("-cpu");
+    } finally {
+      await sh("umount /sys/fs/cgroup; rm -rf /run/systemd /var/lib/barepod/owners /run/barepod/controllers");
     }
   });
 
