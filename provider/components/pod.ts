@@ -94,10 +94,26 @@ export class Pod extends pulumi.ComponentResource {
     try {
       if ((args as Partial<PodArgs> | undefined)?.on?.reference === undefined)
         throw new InputError("on", 'must be a Node, for example new Node("edge-1", { connection: … })');
-      return normalizePod(name, args);
+      const pod = normalizePod(name, args);
+      claim(name, args.on, pod);
+      return pod;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw new pulumi.ResourceError(`Pod "${name}": ${error.message}`, this, true);
     }
   }
+}
+
+/** Which Pod of this program has which name on a node. */
+const pods = new WeakMap<Node, Map<string, string>>();
+
+/** Refuses a second Pod of one name: all that it is made of would be said to belong to the first. */
+function claim(resource: string, node: Node, { namespace, name }: NormalizedPod): void {
+  const names = pods.get(node) ?? new Map<string, string>();
+  const other = names.get(`${namespace}/${name}`);
+  if (other !== undefined) {
+    const pod = `the Pod ${JSON.stringify(other)} is ${JSON.stringify(name)} in the namespace ${JSON.stringify(namespace)} too`;
+    throw new InputError("metadata.name", `must be unique in its namespace on a node: ${pod}`);
+  }
+  pods.set(node, names.set(`${namespace}/${name}`, resource));
 }

@@ -122,6 +122,17 @@ describe.each([
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   });
 
+  test("refuses a second one of its name in a namespace of a node", async () => {
+    const on = node();
+    const spec = { containers: [container()] };
+    await settled(new Pod("one", { on, metadata: { name: "web" }, spec }));
+    expect(() => new Pod("two", { on, metadata: { name: "web" }, spec })).toThrow(
+      'Pod "two": metadata.name: must be unique in its namespace on a node: the Pod "one" is "web" in the namespace "default" too',
+    );
+    await settled(new Pod("three", { on, metadata: { name: "web", namespace: "other" }, spec }));
+    await settled(new Pod("four", { on: new Node("far", { connection: "far" }), metadata: { name: "web" }, spec }));
+  });
+
   test("gives each child its part", async () => {
     const made = pod(
       {
