@@ -7,6 +7,7 @@
  */
 #include "child.h"
 
+#include "group.h"
 #include "identity.h"
 #include "mounts.h"
 #include "report.h"
@@ -18,13 +19,7 @@ static void join_cgroups(const struct child *child) {
   for (usize i = 0; i < child->config->directive_count; i++) {
     const struct directive *directive = &child->config->directives[i];
     if (directive->kind != CGROUP || (i64)i == child->cgroup_done) continue;
-    TEXT(path, PATH_BYTES);
-    text_format(&path, "%s/cgroup.procs", directive->field[0]);
-    long fd = sys(openat, AT_FDCWD, path.data, O_WRONLY | O_CLOEXEC);
-    /* 0 is whoever writes, whatever its number in which namespace. */
-    long result = fd < 0 ? fd : sys(write, fd, "0", 1);
-    if (result < 0) fail(EXIT_SETUP, "cgroup", "%s: %e", path.data, (int)result);
-    sys(close, fd);
+    enter_group(directive->field[0]);
   }
 }
 

@@ -12,9 +12,9 @@
 #define NEW_NET 0x40000000u
 
 enum word {
-  W_ROOT, W_READONLY, W_NEW, W_JOIN, W_HOSTNAME, W_CGROUP, W_MOUNT, W_MASK, W_ROPATH, W_DEVICE, W_SYMLINK, W_CWD,
+  W_ROOT, W_READONLY, W_NEW, W_JOIN, W_HOSTNAME, W_FOLDER, W_CGROUP, W_MOUNT, W_MASK, W_ROPATH, W_DEVICE, W_SYMLINK, W_CWD,
   W_UMASK, W_UID, W_GID, W_GROUPS, W_CAPS, W_NNP, W_SECCOMP, W_RLIMIT, W_OOM_SCORE_ADJ, W_ENV, W_ARG, W_STDIO, W_LOG,
-  W_ROTATE, W_STATUS,
+  W_LINK, W_ROTATE, W_STATUS,
 };
 
 static const struct {
@@ -28,6 +28,7 @@ static const struct {
     [W_NEW] = {"new", 1, true},
     [W_JOIN] = {"join", 2, true},
     [W_HOSTNAME] = {"hostname", 1, false},
+    [W_FOLDER] = {"folder", 1, true},
     [W_CGROUP] = {"cgroup", 1, true},
     [W_MOUNT] = {"mount", 5, true},
     [W_MASK] = {"mask", 1, true},
@@ -48,6 +49,7 @@ static const struct {
     [W_ARG] = {"arg", 1, true},
     [W_STDIO] = {"stdio", 1, false},
     [W_LOG] = {"log", 1, false},
+    [W_LINK] = {"link", 1, false},
     [W_ROTATE] = {"rotate", 2, false},
     [W_STATUS] = {"status", 1, false},
 };
@@ -307,6 +309,9 @@ static bool take(struct config *config, enum word word, char **field, u32 line, 
       if (value && value <= 64) return true;
       text_format(error, "hostname must have between 1 and 64 bytes");
       return false;
+    case W_FOLDER:
+      append(config, FOLDER, line, field, 1);
+      return absolute(field[0], NULL, error, "folder");
     case W_CGROUP:
       append(config, CGROUP, line, field, 1);
       /* Room for "/cgroup.procs" behind it. */
@@ -385,6 +390,8 @@ static bool take(struct config *config, enum word word, char **field, u32 line, 
         return false;
       }
       return absolute(field[0], &config->log, error, "log");
+    case W_LINK:
+      return absolute(field[0], &config->link, error, "link");
     case W_ROTATE:
       if (!number(field[0], 10, ~0ull >> 1, &value, error, "bytes") ||
           !number(field[1], 10, 10000, &other, error, "files"))
@@ -436,6 +443,7 @@ static bool check(const struct config *config, struct text *error) {
   else if (config->hostname && !(config->fresh & NEW_UTS)) problem = "hostname needs \"new uts\"";
   else if (config->readonly && !config->root) problem = "readonly needs a root";
   else if (config->readonly && !(config->fresh & NEW_NS)) problem = "readonly needs \"new mnt\"";
+  else if (config->link && config->stdio != STDIO_LOG) problem = "link needs a log";
   else if (config->stdio == STDIO_LOG && !config->log) problem = "there is no log, and stdio is not inherit";
   for (usize i = 0; !problem && i < config->directive_count; i++) {
     const struct directive *directive = &config->directives[i];

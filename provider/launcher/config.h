@@ -12,7 +12,7 @@
 #define PATH_BYTES 4096
 
 /** A directive that may be given several times and is done in order. */
-enum kind { JOIN, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT };
+enum kind { JOIN, FOLDER, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT };
 
 struct directive {
   enum kind kind;
@@ -44,7 +44,7 @@ struct config {
   char **environment;
   usize environment_count;
 
-  char *root, *hostname, *cwd, *seccomp, *log, *status;
+  char *root, *hostname, *cwd, *seccomp, *log, *link, *status;
   /** CLONE_NEW* of `new`, and of `join`. */
   u32 fresh, joined;
   bool readonly, no_new_privs, has_uid, has_gid, has_groups, has_capabilities, has_oom_score_adj;

@@ -1,6 +1,7 @@
 /*
- * The launcher's words: run, pause, sleep, version.
+ * The launcher's words: run, detach, pause, sleep, version.
  */
+#include "detach.h"
 #include "report.h"
 #include "run.h"
 #include "self.h"
@@ -66,12 +67,13 @@ int launcher(int count, char **arguments, char **environment) {
     close_from(3);
     pause();
   }
-  if (count == 3 && text_equal(word, "run")) {
+  if (count >= 4 && text_equal(word, "detach")) detach(arguments[2], arguments + 3, environment);
+  if (count >= 3 && text_equal(word, "run")) {
     run_from_sealed_copy(arguments, environment);
     close_from(3);
-    run(arguments[2]);
+    run(arguments + 2);
   }
-  static const char usage[] = "usage: launcher run FILE | pause | sleep SECONDS | version\n";
+  static const char usage[] = "usage: launcher run FILE... | detach DIR PROGRAM ARGUMENT... | pause | sleep SECONDS | version\n";
   write_all(2, usage, sizeof usage - 1);
   return EXIT_SETUP;
 }

@@ -8,6 +8,8 @@
 #include "child.h"
 #include "config.h"
 #include "cri.h"
+#include "folder.h"
+#include "group.h"
 #include "log.h"
 #include "report.h"
 #include "self.h"
@@ -31,28 +33,36 @@ static struct {
   usize parsed_length;
 } memory;
 
-static void load(const char *path) {
+/** Appends a file to what is in memory. */
+static void read_file(const char *path, usize *length) {
   long fd = sys(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail(EXIT_SETUP, "config", "%s: %e", path, (int)fd);
-  memory.length = CONFIG_MOST_BYTES + 1;
-  memory.bytes = map(memory.length);
-  usize length = 0;
-  while (length < memory.length) {
-    long result = sys(read, fd, memory.bytes + length, memory.length - length);
+  while (*length < memory.length) {
+    long result = sys(read, fd, memory.bytes + *length, memory.length - *length);
     if (result == -EINTR) continue;
     if (result < 0) fail(EXIT_SETUP, "config", "%s: %e", path, (int)result);
     if (!result) break;
-    length += (usize)result;
+    *length += (usize)result;
   }
   sys(close, fd);
-  if (length > CONFIG_MOST_BYTES) fail(EXIT_SETUP, "config", "%s: more than %u bytes", path, (u64)CONFIG_MOST_BYTES);
-  usize lines = 0;
+  if (*length > CONFIG_MOST_BYTES) fail(EXIT_SETUP, "config", "%s: more than %u bytes", path, (u64)CONFIG_MOST_BYTES);
+}
+
+/** Reads the files of a list that ends in a NULL, as if they were one. */
+static void load(char **paths) {
+  usize length = 0, lines = 0;
+  memory.length = CONFIG_MOST_BYTES + 1;
+  memory.bytes = map(memory.length);
+  for (char **path = paths; *path; path++) {
+    if (length && memory.bytes[length - 1] != '\n') memory.bytes[length++] = '\n';
+    read_file(*path, &length);
+  }
   for (usize i = 0; i < length; i++) lines += memory.bytes[i] == '\n';
   memory.parsed_length = config_memory(lines);
   memory.parsed = map(memory.parsed_length);
   TEXT(error, 768);
   if (!config_parse(&config, memory.bytes, length, memory.parsed, &error))
-    fail(EXIT_SETUP, "config", "%s: %s", path, error.data);
+    fail(EXIT_SETUP, "config", "%s: %s", paths[0], error.data);
 }
 
 static void join_pid_namespace(void) {
@@ -66,31 +76,24 @@ static void join_pid_namespace(void) {
   }
 }
 
-/**
- * A fork, into the first cgroup of version 2 if there is one: being born there costs nothing, while moving there later
- * waits for a grace period of the whole machine.
- */
+/** A fork, born in the first control group that takes it so; the child enters the others. */
 static long make_child(struct child *child) {
   u64 fresh = config.fresh & CLONE_NEWPID;
   for (usize i = 0; i < config.directive_count; i++) {
-    const struct directive *directive = &config.directives[i];
-    struct statfs found;
-    if (directive->kind != CGROUP) continue;
-    long fd = sys(openat, AT_FDCWD, directive->field[0], O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) continue;
-    if (sys(fstatfs, fd, &found) == 0 && found.type == CGROUP2_SUPER_MAGIC) {
-      struct clone_args arguments = {.flags = fresh | CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (u64)fd};
-      child->cgroup_done = (i64)i;
-      long pid = sys(clone3, &arguments, sizeof arguments);
-      sys(close, fd);
-      if (pid >= 0) return pid;
-      /* Whatever it was (before 5.7, or a cgroup that takes no processes): the ordinary way says it better. */
-      child->cgroup_done = -1;
-      break;
-    }
-    sys(close, fd);
+    if (config.directives[i].kind != CGROUP) continue;
+    child->cgroup_done = (i64)i;
+    long pid = fork_into_group(config.directives[i].field[0], fresh);
+    if (pid >= 0) return pid;
   }
+  /* Whatever it was (version 1, before 5.7, a group that takes no processes): the ordinary way says it better. */
+  child->cgroup_done = -1;
   return sys(clone, fresh | SIGCHLD, 0, 0, 0, 0);
+}
+
+static void make_folders(void) {
+  for (usize i = 0; i < config.directive_count; i++) {
+    if (config.directives[i].kind == FOLDER) make_folder(config.directives[i].field[0]);
+  }
 }
 
 static void flush(struct cri_output *out) {
@@ -250,7 +253,7 @@ static void do_not_block(int fd) {
   sys(fcntl, fd, F_SETFL, O_NONBLOCK);
 }
 
-void run(const char *path) {
+void run(char **paths) {
   int report[2], out[2] = {-1, -1}, err[2] = {-1, -1};
   struct child child = {&config, -1, -1, -1};
   static const struct sigaction usual, ignored = {.handler = SIG_IGN};
@@ -260,7 +263,7 @@ void run(const char *path) {
   output.flush = flush;
   streams[0].name = "stdout";
   streams[1].name = "stderr";
-  load(path);
+  load(paths);
   if (config.status) {
     memcpy(status_memory, config.status, text_length(config.status) + 1);
     status_path = status_memory;
@@ -269,8 +272,10 @@ void run(const char *path) {
   sys(prctl, PR_SET_NAME, "launcher", 0, 0, 0);
   /* Not even a process with the same user and capabilities may look into this one, or trace it. */
   sys(prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  make_folders();
   if (config.stdio == STDIO_LOG) {
     log_open(config.log, config.rotate_bytes, config.rotate_files);
+    if (config.link) make_link(config.log, config.link);
     make_pipe(out);
     make_pipe(err);
   }

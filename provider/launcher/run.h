@@ -1,9 +1,10 @@
 /*
- * `launcher run FILE`: starts a process as FILE says, and stays until it ends.
+ * `launcher run FILE...`: starts a process as the files say, and stays until it ends.
  */
 #ifndef BAREPOD_RUN_H
 #define BAREPOD_RUN_H
 
-__attribute__((noreturn)) void run(const char *path);
+/** `paths` ends in a NULL. */
+__attribute__((noreturn)) void run(char **paths);
 
 #endif

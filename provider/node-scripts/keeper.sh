@@ -17,7 +17,7 @@
 #                    container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK<TAB>RESOLV
 # DIR/keeper.pid     PID<TAB>START of the keeper, empty once it has ended
 # DIR/keeper.ending  there once TERM has come
-# DIR/NAME/conf      the launcher's configuration, without what is added here (namespaces, cgroups, log, status)
+# DIR/NAME/conf      the launcher's configuration, without what is added here    DIR/NAME/run    that: namespaces, cgroups, log, status
 # DIR/NAME/status    the launcher's status line        DIR/NAME/restarts    how often it was started again
 # DIR/NAME/state     waiting REASON | terminated REASON; not there while it runs, or before its first start
 # DIR/NAME/last      CODE<TAB>REASON of the last end   DIR/NAME/error       why it could not be started
@@ -176,8 +176,7 @@ remove_group() { # GROUP: removes it with those below it
   return 1
 }
 
-leave_login() { # goes out of the groups of whoever started us: into our own, and to the root of v1's other hierarchies
-  mkdir -p "$own/_keeper" && echo $$ > "$own/_keeper/cgroup.procs" || return
+leave_login() { # v1: out of the groups of whoever started us, to their hierarchies' roots. The launcher has made us in our own
   while IFS=: read -r _ root path; do
     root=/sys/fs/cgroup/${root#name=}
     [ "$path" = / ] || [ "$root" = /sys/fs/cgroup/ ] || [ "$root" = "$base" ] || [ ! -e "$root/cgroup.procs" ] ||
@@ -223,13 +222,16 @@ await() { # PID: waits for a child's end; sets code, as far as a signal that cam
 
 # --- keeping one container ---
 
-configure() { # writes the launcher's configuration for this start. Half a configuration would be half a confinement
+configure() { # writes what the launcher's configuration lacks. Half of it would be half a confinement: it ends with the log,
+  # without which the launcher does nothing
   look_up "$name" && find_groups || return
   if [ -n "$namespace" ] && [ ! -d "$namespace" ]; then
     echo "the namespace $namespace is not there" >&2
     return 1
   fi
-  more=''
+  # The first group is the container's own; the others have the limits, and nobody but their owner makes them.
+  escape "$leaf"
+  more="folder$tab$escaped$newline"
   while IFS= read -r group; do
     escape "$group"
     more="${more}cgroup$tab$escaped$newline"
@@ -252,13 +254,8 @@ END
       break
     done
   fi
-  more="${more}log$tab$logs/$restarts.log${newline}status$tab$dir/$name/status$newline"
-  umask 022
-  mkdir -p "$logs" "${link%/*}" "$leaf"
-  status=$?
-  umask 077
-  [ "$status" -eq 0 ] && ln -sfn "$logs/$restarts.log" "$link" &&
-    cp "$dir/$name/conf" "$dir/$name/run" && printf '%s' "$more" >> "$dir/$name/run"
+  more="${more}folder$tab$logs${newline}folder$tab${link%/*}${newline}link$tab$link${newline}status$tab$dir/$name/status$newline"
+  printf '%s' "${more}log$tab$logs/$restarts.log$newline" > "$dir/$name/run"
 }
 
 start_once() { # one start and its end: sets code and reason
@@ -270,7 +267,7 @@ start_once() { # one start and its end: sets code and reason
   count_oom_kills
   before=$kills
   [ -z "$stop" ] || return 0
-  "$launcher" run "$dir/$name/run" 2> "$dir/$name/error" &
+  "$launcher" run "$dir/$name/conf" "$dir/$name/run" 2> "$dir/$name/error" &
   child=$!
   # A TERM that came before `child` was set has reached nobody.
   [ "$stop" != early ] || pass_on
@@ -390,8 +387,11 @@ start() {
   if ! find_keeper; then
     # What an earlier keeper of this name has left, whose folder somebody has removed.
     sweep && each sweep_leaf || return
-    setsid "$0" run "$dir" < /dev/null > "$dir/keeper.log" 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
-    keeper=$!
+    # Born in its own group: moving there would wait for a grace period of the whole machine.
+    keeper=$("$launcher" detach "$own/_keeper" "$0" run "$dir" < /dev/null 2> "$dir/keeper.log") || {
+      cat "$dir/keeper.log" >&2
+      return 1
+    }
   fi
   naps=0 mark=''
   clock
@@ -416,7 +416,8 @@ start() {
       [ -n "$running" ] || need=0
       [ $((now - mark)) -lt "$need" ] || break
     fi
-    nap
+    # Every look costs the containers time to come up: of those that rest already, one soon and one at the end are enough.
+    if [ -n "$mark" ] && [ "$naps$busy$crashed" = 1 ]; then naps=2; "$launcher" sleep 0.03; else nap; fi
     clock
   done
   return 0

@@ -1,7 +1,6 @@
 /** What the keeper reads, and the commands that call it. Pure. */
 import { all, type Command, either, raw, render, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, removeFolder } from "../command/folders";
-import { quote } from "../command/quote";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
 import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
@@ -21,27 +20,50 @@ export function startAtBoot(inputs: ProcessInputs): Command[] {
 
 function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
   const folder = processFolder(inputs.name);
+  const volumes = ephemeralFolders(inputs);
+  return [
+    ...makeFiles(inputs),
+    // A Node keeps them as long as it is there; otherwise they go with the last Process, whose folder is ours now.
+    either(
+      all(...[nodeFolder, ...logFolders].map((path) => sh("test", "-d", path))),
+      locked("make the folders of the logs", ...logFolders.map(makeFolder)),
+    ),
+    ...(volumes.length === 0
+      ? []
+      : [locked("make the folders for the containers", ...volumes.map(makeFolder)), sh("chmod", "0777", ...volumes)]),
+    sh(keeperPath(), "start", folder),
+  ];
+}
+
+/**
+ * What the keeper reads, without a process for each file: nobody looks before the keeper is started. `keeper.spec` is the
+ * last; where it is there already, somebody else is at it (a login that was cut off, a replay of the boot journal), and
+ * what he has written is as good. `<>` does not empty a file first, under the eyes of his keeper.
+ */
+function makeFiles(inputs: ProcessInputs): Command[] {
+  const folder = processFolder(inputs.name);
   const containers = containersOf(inputs);
   return [
-    locked(
-      "make its folders",
-      // In one: whoever finds no folder of any Process takes the folders of the logs away.
-      raw(
-        "make a folder that only root reads",
-        '(umask 077; mkdir -p -- "$@")',
-        ...containers.map(({ name }) => `${folder}/${name}`),
-      ),
-      ...logFolders.map(makeFolder),
+    raw(
+      "make a folder that only root reads",
+      // The second time: whoever ends the last Process takes the folder of all away, between one mkdir(2) and the next.
+      'umask 077; mkdir -p -- "$@" 2>/dev/null || mkdir -p -- "$@"; set -- $?; umask 022; return "$1"',
+      ...containers.map(({ name }) => `${folder}/${name}`),
     ),
-    ...ephemeralFolders(inputs).flatMap((path) => [
-      locked("make a folder for the containers", makeFolder(path)),
-      sh("chmod", "0777", path),
-    ]),
-    write(`${folder}/keeper.spec`, keeperSpec(inputs), { mode: 0o600 }),
-    ...containers.map((container) =>
-      write(`${folder}/${container.name}/conf`, secret(launcherConfig(complete(inputs, container))), { mode: 0o600 }),
+    raw(
+      "write what its keeper reads",
+      `[ ! -e "$1/keeper.spec" ] || return 0
+cd -- "$1" || return
+shift
+umask 077
+while [ "$#" -gt 0 ] && printf %s "$2" 1<> "$1"; do shift 2; done
+umask 022
+cd / && [ "$#" -eq 0 ]`,
+      folder,
+      ...containers.flatMap((each) => [`${each.name}/conf`, secret(launcherConfig(complete(inputs, each)))]),
+      "keeper.spec",
+      secret(keeperSpec(inputs)),
     ),
-    sh(keeperPath(), "start", folder),
   ];
 }
 
@@ -120,7 +142,7 @@ function ephemeralFolders(inputs: ProcessInputs): string[] {
 
 /** A Process is started and ended without the node's lock, which the list of folders needs. */
 function underLock(label: string, ...each: readonly Command[]): Command {
-  return raw(label, `flock /run/barepod/lock sh -c ${quote(render(all(...each), { reveal: true }))}`);
+  return raw(label, `{ flock 8 && { ${render(all(...each), { reveal: true })}; }; } 8>> /run/barepod/lock`);
 }
 
 /** The text of `keeper.spec`: no field holds a TAB or a newline, and none that may be followed by another is empty. */

@@ -106,6 +106,8 @@ describe.skipIf(reasonToSkip())("the launcher's configuration", () => {
       error: 'line 1: oom_score_adj "1001" must be between',
     },
     { name: "an env without a name", lines: [["env", "=x"]], error: "line 1: env must be NAME=VALUE" },
+    { name: "a relative folder", lines: [["folder", "x"]], error: 'line 1: folder "x" must be an absolute path' },
+    { name: "a link without a log", lines: [["link", "/x"]], error: "link needs a log" },
     { name: "no log", lines: [["umask", "022"]], error: "" },
     { name: "rotation to nothing", lines: [["rotate", 1, 0]], error: "line 1: rotate needs at least" },
   ];

@@ -50,9 +50,9 @@ const crashing = { state: "waiting", reason: "CrashLoopBackOff", restarts: 2, la
 const shown = (commands: Command[]) => commands.map((command) => render(command, { reveal: false }));
 const stop = `end the containers: ${keeperPath()} ${folder}`;
 const start = [
-  "make its folders",
-  `write ${folder}/keeper.spec`,
-  `write ${folder}/main/conf`,
+  `make a folder that only root reads: ${folder}/main`,
+  `write what its keeper reads: ${folder} main/conf *** keeper.spec ***`,
+  "{ test -d /var/lib/barepod/node && test -d /var/log/pods && test -d /var/log/containers; } || make the folders of the logs",
   `${keeperPath()} start ${folder}`,
 ];
 const change = [`write ${folder}/keeper.spec.new`, `${keeperPath()} change ${folder}`];
