@@ -186,7 +186,8 @@ export class Operation<I extends NodeInputs, S> {
     const others = seen.claims.some(({ id }) => id !== this.#me);
     // What several may own, and nobody does any more, is no stranger's: its last owner has gone already.
     const strange = state === undefined && seen.fact !== "" && this.#spec.shared !== true;
-    if (strange) this.progress.warn(`${this.#title()} is not what was made here; it is left alone`);
+    const taken = state !== undefined && this.#spec.taken?.(state) === true;
+    if (strange || taken) this.progress.warn(`${this.#title()} is not what was made here; it is left alone`);
     const foreign = others || strange;
     const commands = foreign
       ? []
@@ -197,7 +198,7 @@ export class Operation<I extends NodeInputs, S> {
     const settle: Settlement = {
       release: this.#me,
       ...(this.#spec.boot === undefined ? {} : { journal: this.#journalFile() }),
-      ...(this.#spec.shared === true || foreign ? { shared: true } : {}),
+      ...(this.#spec.shared === true || foreign || taken ? { shared: true } : {}),
     };
     return { expected: text, commands, settle };
   }

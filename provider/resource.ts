@@ -53,6 +53,8 @@ export interface Spec<I extends NodeInputs, S> {
    * was gone already or never came to be. Fine to run when nothing is left.
    */
   readonly cleanup?: (state: I) => Command[];
+  /** Whether something else has taken its place: {@link undo} leaves that alone, and removes what was kept of the lost one. */
+  readonly taken?: (seen: S) => boolean;
   /** The inputs that the node contradicts, with the values seen there; nothing when all is as wanted. */
   readonly drift: (inputs: I, seen: S) => Partial<I>;
   /** What else the user may want to see: computed outputs, never anybody's input. */

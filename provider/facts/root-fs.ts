@@ -7,9 +7,10 @@ import { escapeMountPath } from "./mount";
 export interface RootFsState {
   /**
    * `folder` and `overlay`: it is there. `gone`: the folder was removed. `unmounted`: the overlay is not mounted.
+   * `covered`: the overlay is there, and something is mounted over it. `lost`: something else has taken its place.
    * `used`: a folder with something in it that was not begun here. `other`: something else is there.
    */
-  readonly kind: "folder" | "overlay" | "gone" | "unmounted" | "used" | "other";
+  readonly kind: "folder" | "overlay" | "gone" | "unmounted" | "covered" | "lost" | "used" | "other";
   /** What it was made from; empty until it is whole. */
   readonly stamp: string;
   /** Programs that were asked for and are not there. */
@@ -32,7 +33,7 @@ function begin({ path, state, claims }: RootFsPlace): string {
   return `p=${quote(path)} s=${quote(state)} stamp= begun= used=
 if [ -e "$s" ]; then for f in ${quote(claims)}/*; do [ ! -e "$f" ] || begun=yes; done; fi
 [ ! -e "$s/stamp" ] || read -r stamp < "$s/stamp"
-other() { stat -c 'ident %d:%i' -- "$p" && echo other -; }
+other() { if [ -n "$begun" ]; then echo "lost \${stamp:--}"; else stat -c 'ident %d:%i' -- "$p" && echo other -; fi; }
 if [ -d "$p" ] && [ ! -L "$p" ]; then
 for f in "$p"/* "$p"/.[!.]* "$p"/..?*; do if [ -e "$f" ] || [ -L "$f" ]; then used=yes; break; fi; done
 elif [ -e "$p" ] || [ -L "$p" ]; then other; return
@@ -67,18 +68,21 @@ ${looks.join("\n")}
 export function overlayAt(place: RootFsPlace): Fact<RootFsState> {
   return {
     script: `${begin(place)}
-found=$(barepod_target=${quote(escapeMountPath(place.path))} awk '
+found=$(barepod_target=${quote(escapeMountPath(place.path))} barepod_upper=",upperdir=$s/upper," awk '
 $5 == ENVIRON["barepod_target"] {
   for (i = 7; $i != "-"; i++);
-  line = $3 $4 " " $(i + 1) "," $(i + 3) ","
+  line = $3 $4
+  ours = index("," $(i + 3) ",", ENVIRON["barepod_upper"]) > 0
+  if (ours) covered = 1
 }
-END { if (line != "") print line }' /proc/self/mountinfo) || return 1
+END { if (line != "") print ours ? "ours" : covered ? "covered" : line }' /proc/self/mountinfo) || return 1
 case $found in
 '')
   [ -z "$used" ] || { other; return; }
   [ -z "$begun" ] || { [ -d "$s/lower" ] || stamp=; echo "unmounted \${stamp:--}"; } ;;
-*",upperdir=$s/upper,"*) printf 'ident overlay\\noverlay %s\\n' "\${stamp:--}" ;;
-*) printf 'ident %s\\nother -\\n' "\${found%% *}" ;;
+ours) printf 'ident overlay\\noverlay %s\\n' "\${stamp:--}" ;;
+covered) printf 'ident overlay\\ncovered %s\\n' "\${stamp:--}" ;;
+*) [ -z "$begun" ] || { other; return; }; printf 'ident %s\\nother -\\n' "$found" ;;
 esac`,
     parse,
   };

@@ -3,11 +3,14 @@
 #
 #   folder PATH STATE     empties the folder
 #   overlay PATH STATE    unmounts it
-#   nothing PATH STATE    there is none any more
+#   nothing PATH STATE    there is none any more: what is at PATH is not ours
 #
 # STATE, which remembers that there is something to remove, goes last.
 kind=$1 path=$2 state=$3
-refuse_mounts "$path" "$state"
+case $kind in
+  nothing) refuse_mounts "$state" ;;
+  *) refuse_mounts "$path" "$state" ;;
+esac
 case $kind in
   folder) empty_folder "$path" ;;
   overlay) umount -- "$path" ;;

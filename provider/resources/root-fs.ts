@@ -83,10 +83,16 @@ export const rootFsSpec = defineSpec<RootFsInputs, RootFsState>({
   observe: (inputs) => (inputs.overlay === true ? overlayAt : folderAt)(placeOf(inputs)),
   plan: (inputs, seen) => {
     const emptyOnly = inputs.overlay === true || inputs.archive !== undefined;
-    if (seen?.kind === "other" || (seen?.kind === "used" && emptyOnly)) throw refusal(inputs, emptyOnly);
+    refuseCovered(inputs, seen);
+    if (seen?.kind === "other" || seen?.kind === "lost" || (seen?.kind === "used" && emptyOnly))
+      throw refusal(inputs, emptyOnly);
     return inputs.overlay === true ? planOverlay(inputs, seen) : planFolder(inputs, seen);
   },
-  undo: (state, seen) => [remove(state, seen), removeFolder(state.path)],
+  undo: (state, seen) => {
+    refuseCovered(state, seen);
+    return [remove(state, seen), removeFolder(state.path)];
+  },
+  taken: ({ kind }) => kind === "lost",
   drift: (inputs, seen) => ({
     ...(isWhole(inputs, seen) && (seen.kind === "folder" || seen.kind === "overlay") ? {} : { whole: false }),
     ...(seen.missing.length === 0 || seen.stamp === ""
@@ -243,4 +249,10 @@ function forget(inputs: RootFsInputs): Command {
 function refusal({ node, path: at }: RootFsInputs, emptyOnly: boolean): OwnershipError {
   const possible = emptyOnly ? "an empty folder" : "a folder";
   return new OwnershipError(`RootFs ${at} on ${node}: something is there that is not ${possible}; remove it first`);
+}
+
+/** What is mounted over it is somebody else's, and in the way of everything. */
+function refuseCovered({ node, path: at }: RootFsInputs, seen: RootFsState | undefined): void {
+  if (seen?.kind === "covered")
+    throw new OwnershipError(`RootFs ${at} on ${node}: something is mounted over ${at}; unmount it first`);
 }

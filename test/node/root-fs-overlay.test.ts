@@ -84,19 +84,36 @@ describe.skipIf(obstacle)(
       expect(await node.listing()).toBe(before);
     });
 
-    test("leaves alone what somebody else mounted in its place", async () => {
+    test.each([
+      ["mounted", "mount -t tmpfs none $P; touch $P/foreign; mkdir $P/below; mount -t tmpfs none $P/below"],
+      ["put", "touch $P/foreign"],
+    ])("leaves alone what somebody else %s in its place, and takes what it had kept along", async (_, foreign) => {
+      await node.sh(`mkdir ${one.path}`);
       const outs = await node.create(one);
-      await node.sh(
-        `touch ${one.path}/mine; umount ${one.path}; mount -t tmpfs none ${one.path}; touch ${one.path}/foreign`,
+      await node.sh(`P=${one.path}; touch $P/mine; umount $P; ${foreign}`);
+      const { inputs, props } = await node.read(outs);
+      expect(inputs.whole).toBe(false);
+      await expect(node.update(props, { whole: true })).rejects.toThrow(
+        /something is there that is not an empty folder/,
       );
-      expect((await node.read(outs)).id).toBe("");
-      await expect(node.update(outs)).rejects.toThrow(/something else has taken its place/);
       await node.remove(outs);
-      await node.sh(`[ -e ${one.path}/foreign ]; umount ${one.path}`);
-      // What was written to the lost one is not in the next one.
-      const next = await node.create({ ...one, owner: "nonce/urn:next" });
-      await node.sh(`[ ! -e ${one.path}/mine ]`);
-      await node.remove(next);
+      await node.sh(`P=${one.path}; [ -e $P/foreign ]; ! mountpoint -q $P || umount -R $P; rm -rf $P`);
+      expect(await node.listing()).toBe(before);
+    });
+
+    test("keeps what was written to it while something is mounted over it, and says what to do", async () => {
+      const outs = await node.create(one);
+      await node.sh(`touch ${one.path}/mine; mount -t tmpfs none ${one.path}; touch ${one.path}/foreign`);
+      const { inputs, props } = await node.read(outs);
+      expect(inputs.whole).toBe(false);
+      const saying = `something is mounted over ${one.path}; unmount it first`;
+      await expect(node.update(props, { whole: true })).rejects.toThrow(saying);
+      await expect(node.remove(outs)).rejects.toThrow(saying);
+      expect(await node.sh(`ls ${one.path}; umount ${one.path}; ls ${one.path}/mine`)).toBe(
+        `foreign\n${one.path}/mine`,
+      );
+      expect((await node.read(props)).inputs.whole).toBe(true);
+      await node.remove(outs);
       expect(await node.listing()).toBe(before);
     });
 
