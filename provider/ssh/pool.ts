@@ -50,10 +50,19 @@ export async function openSession(
     await session.connect(options.onWait?.bind(options));
     return session;
   } catch (error) {
-    // A key may be repaired, a machine started: the next call reads everything anew.
-    if (sessions.get(node) === entry) sessions.delete(node);
+    if (sessions.get(node) === entry) giveUp(node, entry, error);
     throw error;
   }
+}
+
+/** A key may be repaired, a machine started: the next call reads everything anew, unless it would only be forgotten. */
+function giveUp(node: string, { fingerprint }: Entry, error: unknown): void {
+  sessions.delete(node);
+  // Minutes of attempts for each thing that was on a node that is gone.
+  if (process.env["BAREPOD_UNREACHABLE"] !== "forget") return;
+  const session = Promise.reject<NodeSession>(error);
+  session.catch(() => {});
+  sessions.set(node, { fingerprint, session });
 }
 
 /** Closes every session once its requests have ended, and forgets all connections. */

@@ -1,6 +1,6 @@
 /** Nodes that are full, read-only, incomplete, not root's, taken or not there yet: what the user reads, and what is left. */
 import { type ConnectionArgs, File, Mount, Node, Pod, Process, RootFs } from "barepod";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Outcome, openStack, type Program, type Stack } from "../harness/engine";
 import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
 
@@ -112,6 +112,37 @@ mount --bind ${small} /var/lib/barepod`);
     await attempt(nothing);
     expect(await sh("cat /srv/claimed")).toBe("theirs");
     await other.destroy();
+  });
+
+  test("that is gone for ever is an error, until the user says so: then what was on it is forgotten", async () => {
+    const gone = await startSandbox();
+    const { host, port, user, privateKeyPath, hostKey } = gone;
+    await using ours = await openStack("gone", () => {
+      const connection = { host, port, user, privateKeyPath, hostKey, dialErrorLimit: 1, perDialTimeout: 2 };
+      const edge = new Node("gone", { connection });
+      new File("file", { node: edge, path: "/srv/file", content: "x" });
+    });
+    await ours.up();
+    await gone[Symbol.asyncDispose]();
+    for (const failed of [await ours.refresh({ mayFail: true }), await ours.destroy({ mayFail: true })]) {
+      expect(errors(failed)).toMatch(/could not connect to .*BAREPOD_UNREACHABLE=forget/s);
+      expect(errors(failed)).not.toMatch(/^\s+at .*\.[jt]s:\d+/m);
+    }
+    const { resources } = (await ours.export()).deployment;
+    expect(resources.map(({ urn }) => urn.split("::").at(-1))).toEqual(expect.arrayContaining(["gone", "file"]));
+    vi.stubEnv("BAREPOD_UNREACHABLE", "forget");
+    try {
+      const { steps, errors: none } = await ours.destroy();
+      expect(none).toEqual(new Map());
+      expect(
+        steps
+          .filter(({ op }) => op === "delete")
+          .map(({ name }) => name)
+          .slice(0, 2),
+      ).toEqual(["file", "gone"]);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   test("that refuses the password does not make anybody wait", async () => {

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { ConnectionError } from "../../provider/errors";
 import { closeAllSessions, openSession, rememberConnection, type Session } from "../../provider/ssh/pool";
 import { makeKey, type Sshd, startSshd, whyNoSshd } from "../harness/sshd";
@@ -195,6 +196,29 @@ describe.skipIf(obstacle)("the pool", { timeout: 60_000 }, () => {
     expect(attempts.map((each) => each.status)).toEqual(["rejected", "rejected", "rejected"]);
     authorize(sshd, sshd.keyPath);
     expect(await echo(await openSession("repaired", sshd.connection))).not.toBe("");
+  });
+
+  test.each([
+    ["is tried anew by each call", "", 4],
+    ["is tried no more in a run that is to forget it", "forget", 2],
+  ])("a node that is away %s", async (_, unreachable, attempts) => {
+    let seen = 0;
+    const server = createServer((socket) => {
+      seen++;
+      socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    vi.stubEnv("BAREPOD_UNREACHABLE", unreachable);
+    try {
+      const { port } = server.address() as AddressInfo;
+      const away = { host: "127.0.0.1", port, insecureIgnoreHostKey: true, password: "x", dialErrorLimit: 2 };
+      for (let call = 0; call < 2; call++)
+        await expect(openSession(`away-${attempts}`, away)).rejects.toThrow("could not connect to root@127.0.0.1");
+      expect(seen).toBe(attempts);
+    } finally {
+      vi.unstubAllEnvs();
+      server.close();
+    }
   });
 
   test("an idle session lets the process end, a busy one does not", async () => {
