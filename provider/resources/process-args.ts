@@ -24,7 +24,10 @@ export interface ContainerArgs {
   readonly rootFs?: pulumi.Input<string> | undefined;
   /** The control group: a CGroup's `path`. Changes in place. */
   readonly cgroup?: pulumi.Input<string> | undefined;
-  /** Folders and files of the node that the container sees, mounted in its own mount namespace. */
+  /**
+   * Folders and files of the node that the container sees, mounted in its own mount namespace. In a root file system what
+   * they are mounted on is made when missing; on the node's own root it must be there.
+   */
   readonly volumes?: pulumi.Input<pulumi.Input<Volume>[]> | undefined;
   /**
    * The user id, 0 to 2147483647.

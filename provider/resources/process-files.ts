@@ -22,6 +22,7 @@ function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
   const folder = processFolder(inputs.name);
   const volumes = ephemeralFolders(inputs);
   return [
+    ...findMountPoints(inputs),
     ...makeFiles(inputs),
     // A Node keeps them as long as it is there; otherwise they go with the last Process, whose folder is ours now.
     either(
@@ -33,6 +34,24 @@ function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
       : [locked("make the folders for the containers", ...volumes.map(makeFolder)), sh("chmod", "0777", ...volumes)]),
     sh(keeperPath(), "start", folder),
   ];
+}
+
+/**
+ * Fails where a volume would need a folder or a file on the node's own root, which nobody would ever remove: another Process
+ * may have mounted on it meanwhile. What lies below another volume is made in that.
+ */
+function findMountPoints(inputs: ProcessInputs): Command[] {
+  const targets = containersOf(inputs).flatMap(({ rootFs, volumes = [] }) =>
+    rootFs !== undefined
+      ? []
+      : volumes
+          .map(({ target }) => target)
+          .filter((target) => !volumes.some((other) => target.startsWith(`${other.target}/`))),
+  );
+  const look = `for path do
+[ -e "$path" ] || { echo "there is no $path on the node to mount on: make it first, or give a rootFs" >&2; return 1; }
+done`;
+  return targets.length === 0 ? [] : [raw("look for what the volumes are mounted on", look, ...targets)];
 }
 
 /**

@@ -69,6 +69,30 @@ ln -s /srv/elsewhere /srv/root/inside/absolute; ln -s ../../../../srv/elsewhere 
     await node.sh("rm -r /srv/root/inside");
   });
 
+  test("a volume of a Process without a rootFs is refused where the node has nothing to mount on", async () => {
+    await node.sh("mkdir -p /srv/source/inner /srv/there; touch /srv/file");
+    const before = await node.sandbox.snapshot();
+    const inner = { source: "/srv/source", target: "/srv/there/inner" };
+    for (const volume of [
+      { source: "/srv/source", target: "/srv/missing/deep" },
+      { source: "/srv/file", target: "/srv/missing" },
+    ])
+      for (const more of [{}, { command: undefined, containers: [{ name: "main", command: ["sleep", "1000"] }] }]) {
+        const own = { volumes: [inner, { source: "/srv/source", target: "/srv/there" }, volume] };
+        const [given] = more.containers ?? [];
+        const inputs = given === undefined ? own : { ...more, containers: [{ ...given, ...own }] };
+        const { message } = await processes.failure(inputs);
+        expect(message).toContain(
+          `there is no ${volume.target} on the node to mount on: make it first, or give a rootFs`,
+        );
+      }
+    expect(snapshotDifference(before, await node.sandbox.snapshot())).toEqual([]);
+    // Below another volume it is that volume's folder.
+    const state = await processes.create({ volumes: [inner, { source: "/srv/source", target: "/srv/there" }] });
+    await processes.remove(state);
+    expect(snapshotDifference(before, await node.sandbox.snapshot())).toEqual([]);
+  });
+
   test.each<[string, AnySpec, object]>([
     ["memoryMax", cgroupSpec, { memoryMax: "200MB" }],
     ["memoryMax", cgroupSpec, { memoryMax: "200mi" }],
