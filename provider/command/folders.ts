@@ -22,14 +22,17 @@ real=$(cd -P -- "$path" && pwd -P) || return 1
   );
 }
 
-/** Makes a folder with its missing parents and remembers which of them it made. */
+/**
+ * Makes a folder with its missing parents and remembers which of them it made. Those that lie with Barepod's own are for
+ * root only: in a pod's volume a container may have put a set-user-id program.
+ */
 export function makeFolder(path: string): Command {
   return raw(
     "make the folder",
     `path=$1 missing=
 while [ -n "$path" ] && [ ! -d "$path" ]; do missing="$path
 $missing"; path=\${path%/*}; done
-[ -z "$missing" ] || { { [ -d "\${2%/*}" ] || mkdir -p -- "\${2%/*}"; } && mkdir -p -- "$1" && printf %s "$missing" >> "$2"; }`,
+[ -z "$missing" ] || { { [ -d "\${2%/*}" ] || mkdir -p -- "\${2%/*}"; } && (case $1 in /var/lib/barepod/*) umask 077 ;; esac; mkdir -p -- "$1") && printf %s "$missing" >> "$2"; }`,
     path,
     list,
   );

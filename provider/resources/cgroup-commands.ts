@@ -60,7 +60,7 @@ on_the_way="$h/$q
 $on_the_way"
 done
 done
-[ -d /run/barepod ] || mkdir -p /run/barepod || exit 1
+[ -d /run/barepod ] || mkdir -p -m 700 /run/barepod || exit 1
 if [ -n "$on_the_way" ]; then
 printf %s "$on_the_way" >> ${list} || exit 1
 fi

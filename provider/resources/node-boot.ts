@@ -31,7 +31,7 @@ if [ "\${1-}" = stop ]; then
   done
   exit 0
 fi
-mkdir -p /run/barepod
+mkdir -p -m 700 /run/barepod
 # Who logs in meanwhile waits, instead of repairing what is about to come.
 exec 9>>/run/barepod/lock
 flock 9

@@ -94,7 +94,7 @@ function lockedText(nonce: string, body: string, end: number, { directory, holde
   return [
     `barepod_left=${LOCK_ATTEMPTS}`,
     'while [ "$barepod_left" -gt 0 ]; do barepod_left=$((barepod_left - 1))',
-    `[ -d ${quote(directory)} ] || mkdir -p ${quote(directory)} </dev/null`,
+    `[ -d ${quote(directory)} ] || mkdir -p -m 700 ${quote(directory)} </dev/null`,
     `{ if flock -n 9 </dev/null || timeout ${waitSeconds} flock 9 </dev/null; then`,
     `if [ /proc/self/fd/9 -ef ${lock} ]; then barepod_left=0`,
     `{ printf '%s\\n' ${quote(holder)} >${note}; } 2>/dev/null`,

@@ -27,7 +27,10 @@ export class WorkerLostError extends Error {}
 
 const DRAIN_MS = 500;
 
-/** Where the files of a running node are. */
+/**
+ * Where the files of a running node are. For root only: below it lie the root file systems of pods, and a set-user-id
+ * program that a container has made is not for the node's users (as CVE-2021-41103 was).
+ */
 const RUN_DIRECTORY = "/run/barepod";
 
 /** Noise of a login shell goes before the first marker; the facts stand between the first and the second. */
@@ -36,7 +39,7 @@ function greeting(nonce: string): string {
     markerText(nonce, 0, STATUS.batchEnd),
     "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}\n",
     "unset CDPATH ENV BASH_ENV; umask 022; cd /\n",
-    `[ -d ${RUN_DIRECTORY} ] || mkdir -p ${RUN_DIRECTORY} </dev/null 2>/dev/null\n`,
+    `[ -d ${RUN_DIRECTORY} ] || mkdir -p -m 700 ${RUN_DIRECTORY} </dev/null 2>/dev/null\n`,
     "read -r _ _ _ _ barepod_group _ </proc/$$/stat\n",
     'printf "%s %s %s" "$barepod_group" "$(uname -m)" "$(id -u)"\n',
     markerText(nonce, 1, STATUS.batchEnd),

@@ -379,6 +379,14 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
     );
   });
 
+  test("are closed to the node's own users, set-user-id programs of a container too", async () => {
+    const places = "/run/barepod/pods/*/*/rootfs /var/lib/barepod/volumes/*/*";
+    const reach = (who: string) =>
+      node.exec(["sh", "-c", `for path in ${places}; do ${who} test -x "$path/." && echo "$path"; done; :`]);
+    expect((await reach("")).stdout).toMatch(/rootfs\n[\s\S]*volumes/);
+    expect((await reach("setpriv --reuid 65534 --regid 65534 --clear-groups")).stdout).toBe("");
+  });
+
   test("limit memory and processor time", async () => {
     const group = "barepod.pods/space_full-name/one";
     const read = async (v1: string, v2: string) =>
