@@ -11,7 +11,7 @@ import { step } from "./lib/progress.mjs";
 import { CommandError, main, runCaptured } from "./lib/run.mjs";
 
 /** Another recipe is another version: nobody boots an image that it did not make. */
-const version = "bookworm-1";
+const version = "bookworm-2";
 const suite = "bookworm";
 // minbase has no DHCP client: the address is fixed, as QEMU's user network has it.
 const packages = [
@@ -27,6 +27,7 @@ const packages = [
     "util-linux",
     "busybox-static",
     "curl",
+    "sudo",
   ],
 ];
 
