@@ -232,7 +232,8 @@ function refusedLogin(
   if (offered.length > 0) lines.push(`  the server accepts: ${offered.join(", ")}`);
   lines.push(
     "set privateKeyPath, agentSocketPath, privateKey or password in its connection, or let the key in there (~/.ssh/authorized_keys)",
-    `if the key was changed since the last up, run up first; or give the new one for this run: ${KEY_OVERRIDE}=~/.ssh/id_ed25519`,
+    `if the key was changed since the last up, run "pulumi up --refresh=false" first: a refresh logs in as the last up did`,
+    `or give the new one for this run: ${KEY_OVERRIDE}=~/.ssh/id_ed25519`,
   );
   return new ConnectionError(lines.join("\n"));
 }

@@ -91,6 +91,7 @@ export function refuseHostKey(target: Target, known: HostKeys, offered: Buffer):
       `  offered  ${type} ${print}`,
       `  ${line}`,
       `if the machine itself says so too (${proof}), put the new key where the old one stands`,
+      'then run "pulumi up --refresh=false" first: a refresh expects the key of the last up',
     ].join("\n");
   }
   return [

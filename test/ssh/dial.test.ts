@@ -51,7 +51,10 @@ describe.skipIf(obstacle)("connecting", { timeout: 60_000 }, () => {
     const stale = join(home, "stale");
     makeKey(stale, "ed25519");
     const connection = { ...plain(), privateKeyPath: stale, hostKey: hostKeyOf("ed25519") };
-    expect(await failure(connection)).toContain("BAREPOD_PRIVATE_KEY_PATH=");
+    const message = await failure(connection);
+    expect(message).toContain("BAREPOD_PRIVATE_KEY_PATH=");
+    // A project that refreshes always would otherwise log in with the old key first.
+    expect(message).toContain("pulumi up --refresh=false");
     vi.stubEnv("BAREPOD_PRIVATE_KEY_PATH", sshd.keyPath);
     expect(await whoami(connection)).toBe("root");
   });

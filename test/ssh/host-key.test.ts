@@ -46,6 +46,7 @@ describe("a host key", () => {
     expect(reason).toContain("has changed: somebody may be listening in");
     expect(reason).toContain(`expected ssh-ed25519 ${fingerprint(Buffer.from(other, "base64"))} (known_hosts:1)`);
     expect(reason).toContain(`offered  ssh-ed25519 ${fingerprint(offered)}`);
+    expect(reason).toContain("pulumi up --refresh=false");
   });
 
   test("that is revoked is refused even if it is known", () => {
