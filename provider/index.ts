@@ -4,6 +4,7 @@ export { Pod, type PodArgs, type PodStatus } from "./components/pod";
 export type {
   IptablesAddressType,
   IptablesLimit,
+  IptablesPlace,
   IptablesRecent,
   IptablesRuleFields,
   IptablesStatistic,

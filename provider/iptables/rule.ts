@@ -119,14 +119,25 @@ export interface IptablesLimit {
   readonly burst?: pulumi.Input<number> | undefined;
 }
 
+/** Where rules and chains are. */
+export interface IptablesPlace {
+  /**
+   * Whether `iptables` or `ip6tables` is meant. Changing this replaces the resource.
+   * @defaultValue `ipv4`
+   */
+  readonly family?: pulumi.Input<"ipv4" | "ipv6"> | undefined;
+  /**
+   * The table. Changing this replaces the resource.
+   * @defaultValue `filter`
+   */
+  readonly table?: pulumi.Input<"filter" | "nat" | "mangle" | "raw" | "security"> | undefined;
+}
+
 /** A rule whose values are all known. @internal */
 export type Rule = pulumi.Unwrap<IptablesRuleFields>;
 
 /** @internal */
 export type Family = "ipv4" | "ipv6";
-
-/** @internal */
-export const tables = ["filter", "nat", "mangle", "raw", "security"] as const;
 
 /** Targets that are no chains. @internal */
 export const targets: readonly string[] = [
@@ -167,6 +178,17 @@ export const chainField = shaped(
   "[A-Za-z0-9_][A-Za-z0-9_.:-]*",
   "a chain's name: letters, digits, dashes, at most 28",
 );
+
+/** What may stand in a place. @internal */
+export const placeFields: Fields = {
+  family: required(oneOf("ipv4", "ipv6")),
+  table: required(oneOf("filter", "nat", "mangle", "raw", "security")),
+};
+
+/** The place with its defaults, which are part of the identity and so stand in the inputs. @internal */
+export function placeOf({ family = "ipv4", table = "filter" }: IptablesPlace) {
+  return { family, table };
+}
 
 /** What may stand in a rule. @internal */
 export const ruleFields: Fields = {

@@ -8,10 +8,12 @@ import {
   chainField,
   checkRule,
   type Family,
+  type IptablesPlace,
   type IptablesRuleFields,
+  placeFields,
+  placeOf,
   type Rule,
   ruleFields,
-  tables,
   targets,
 } from "../iptables/rule";
 import { digest } from "../naming";
@@ -35,17 +37,7 @@ export interface IptablesJump extends IptablesJumpFields {
 }
 
 /** The inputs of an {@link IptablesChain}. */
-export interface IptablesChainArgs extends PrimitiveArgs {
-  /**
-   * Whether `iptables` or `ip6tables` is meant. Changing this replaces the IptablesChain.
-   * @defaultValue `ipv4`
-   */
-  readonly family?: pulumi.Input<"ipv4" | "ipv6"> | undefined;
-  /**
-   * The table. Changing this replaces the IptablesChain.
-   * @defaultValue `filter`
-   */
-  readonly table?: pulumi.Input<"filter" | "nat" | "mangle" | "raw" | "security"> | undefined;
+export interface IptablesChainArgs extends PrimitiveArgs, IptablesPlace {
   /** The chain's name, at most 28 characters. Changing this replaces the IptablesChain. */
   readonly name: pulumi.Input<string>;
   /**
@@ -93,8 +85,7 @@ export const iptablesChainSpec = defineSpec<IptablesChainInputs, ChainState>({
     return lost ? ["jumpFrom"] : [];
   },
   fields: {
-    family: required(oneOf("ipv4", "ipv6")),
-    table: required(oneOf(...tables)),
+    ...placeFields,
     name: required(chainField),
     rules: optional(list(object(ruleFields))),
     jumpFrom: optional(
@@ -181,8 +172,7 @@ export class IptablesChain extends NodeResource {
   declare readonly rules: pulumi.Output<pulumi.Unwrap<IptablesRuleFields>[] | undefined>;
 
   constructor(name: string, args: IptablesChainArgs, options?: pulumi.CustomResourceOptions) {
-    const place = { family: args.family ?? "ipv4", table: args.table ?? "filter" };
-    super(iptablesChainSpec.type, name, { ...args, ...place }, [], options);
+    super(iptablesChainSpec.type, name, { ...args, ...placeOf(args) }, [], options);
   }
 }
 

@@ -1,33 +1,25 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Command, either, raw, sh } from "../command/command";
 import { findFunction, findWords, type RuleQuery, type RuleState, ruleIn } from "../facts/iptables";
-import { integer, isUnknown, oneOf, optional, required, text, unknownValue } from "../fields";
+import { integer, isUnknown, optional, required, text, unknownValue } from "../fields";
 import { chainBehind, nameMissingChains, toolFor } from "../iptables/command";
 import { optionsOf, ruleOf, sameRule, savedText, wordsOf } from "../iptables/format";
 import {
   chainField,
   checkRule,
   type Family,
+  type IptablesPlace,
   type IptablesRuleFields,
+  placeFields,
+  placeOf,
   type Rule,
   ruleFields,
-  tables,
 } from "../iptables/rule";
 import { digest } from "../naming";
 import { defineSpec, equal, type NodeInputs, NodeResource, objectOf, type PrimitiveArgs } from "../resource";
 
 /** The inputs of an {@link IptablesRule}. */
-export interface IptablesRuleArgs extends PrimitiveArgs, IptablesRuleFields {
-  /**
-   * Whether `iptables` or `ip6tables` is meant. Changing this replaces the IptablesRule.
-   * @defaultValue `ipv4`
-   */
-  readonly family?: pulumi.Input<"ipv4" | "ipv6"> | undefined;
-  /**
-   * The table. Changing this replaces the IptablesRule.
-   * @defaultValue `filter`
-   */
-  readonly table?: pulumi.Input<"filter" | "nat" | "mangle" | "raw" | "security"> | undefined;
+export interface IptablesRuleArgs extends PrimitiveArgs, IptablesPlace, IptablesRuleFields {
   /** The chain, which must exist: `INPUT`, or the name of an IptablesChain. Changing this replaces the IptablesRule. */
   readonly chain: pulumi.Input<string>;
   /**
@@ -64,8 +56,7 @@ export const iptablesRuleSpec = defineSpec<IptablesRuleInputs, RuleState>({
     return (Object.keys(ruleFields) as (keyof Rule)[]).filter((key) => !equal(olds[key], news[key]));
   },
   fields: {
-    family: required(oneOf("ipv4", "ipv6")),
-    table: required(oneOf(...tables)),
+    ...placeFields,
     chain: required(chainField),
     position: optional(integer(1, 1_000_000)),
     name: required(text({ max: 64 })),
@@ -112,8 +103,7 @@ export class IptablesRule extends NodeResource {
     const { node: _, adopt: __, position: ___, ...rule } = args;
     const own =
       args.comment === undefined ? {} : { name: pulumi.output(rule).apply((known) => contentName(known as Rule)) };
-    const place = { family: args.family ?? "ipv4", table: args.table ?? "filter" };
-    super(iptablesRuleSpec.type, name, { ...args, ...place, ...own }, [], options);
+    super(iptablesRuleSpec.type, name, { ...args, ...placeOf(args), ...own }, [], options);
   }
 }
 
