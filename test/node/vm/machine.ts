@@ -12,11 +12,6 @@ import { type NodeSnapshot, parseSnapshot } from "../../harness/snapshot";
 const run = promisify(execFile);
 export const minutes = 60_000;
 
-/** How a login differs from root's. */
-export interface Login {
-  readonly user: string;
-}
-
 export class Machine implements AsyncDisposable {
   private constructor(
     readonly name: string,
