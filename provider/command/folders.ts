@@ -38,6 +38,21 @@ $missing"; path=\${path%/*}; done
   );
 }
 
+/**
+ * Refuses to go on while something is mounted on a folder or below it: what is removed there would be removed in what is
+ * mounted, and `rm --one-file-system` goes into a bind mount of the same file system.
+ */
+export function refuseMounts(path: string): Command {
+  return raw(
+    "refuse to remove what is mounted",
+    `below=$(barepod_path=$1 awk '
+{ gsub(/\\\\040/, " ", $5); gsub(/\\\\011/, "\\t", $5); gsub(/\\\\012/, "\\n", $5); gsub(/\\\\134/, "\\\\", $5) }
+index($5 "/", ENVIRON["barepod_path"] "/") == 1 { print $5 }' /proc/self/mountinfo) || return 1
+[ -z "$below" ] || { echo "mounted in $1, so nothing is removed; unmount it first: $below" >&2; return 1; }`,
+    path,
+  );
+}
+
 /** Makes a mount point for a bind mount: a folder, or an empty file for a file. */
 export function makeMountPoint(source: string, target: string): Command {
   const file = raw(

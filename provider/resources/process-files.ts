@@ -1,6 +1,6 @@
 /** What the keeper reads, and the commands that call it. Pure. */
 import { all, type Command, either, raw, render, secret, sh, write } from "../command/command";
-import { makeFolder, parentOf, removeFolder } from "../command/folders";
+import { makeFolder, parentOf, refuseMounts, removeFolder } from "../command/folders";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
 import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
@@ -116,6 +116,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
     ...ephemeralFolders(inputs).flatMap((path) => [
+      refuseMounts(path),
       sh("rm", "-rf", "--one-file-system", "--", path),
       underLock("remove the folder of the containers", removeFolder(path), removeFolder(parentOf(path))),
     ]),

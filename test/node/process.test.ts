@@ -510,6 +510,25 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
       await remove(made);
       expect(await sh("cat /srv/data/file; ls /var/lib/barepod; rm -r /srv/data")).not.toContain("volumes");
     });
+
+    test("keep what somebody has mounted in a folder of its own, and say so", async () => {
+      const own = "/var/lib/barepod/volumes/v/mounted";
+      // On the same file system: there `rm --one-file-system` would go on.
+      const theirs = "/var/lib/barepod/a place";
+      const made = await create("covered", {
+        rootFs: box,
+        command: shell("exec sleep 1000"),
+        volumes: [{ source: own, target: "/own", ephemeral: true }],
+        terminationGracePeriodSeconds: 0,
+      });
+      await sh(
+        `mkdir '${theirs}' '${own}/a place' && echo precious > '${theirs}/file' && mount --bind '${theirs}' '${own}/a place'`,
+      );
+      await expect(remove(made)).rejects.toThrow(`unmount it first: ${own}/a place`);
+      expect(await sh(`cat '${theirs}/file'; umount '${own}/a place'`)).toBe("precious");
+      await remove(made);
+      expect(await sh(`rm -r '${theirs}'; ls /var/lib/barepod`)).not.toContain("volumes");
+    });
   });
 
   describe("what it is given", () => {
