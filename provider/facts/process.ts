@@ -55,8 +55,9 @@ if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "
 if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
 if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
+end=
 while IFS=$t read -r key name cgroup logs _; do
-case $key in restart|grace) echo "$key$t$name" ;; container)
+case $key in restart|grace) echo "$key$t$name" ;; end) end=1 ;; container)
 printf 'container\\t%s\\t%s\\n' "$name" "$cgroup"
 status= pid= start= at= code= reason= state= restarts=
 if { read -r restarts < "$d/$name/restarts"; } 2>/dev/null; then echo "restarts$t$restarts"; fi
@@ -69,7 +70,8 @@ if { read -r state < "$d/$name/state"; } 2>/dev/null; then echo "state$t$state";
 [ ! -s "$logs/\${restarts:-0}.log" ] || echo "log$t$(tail -n 5 "$logs/\${restarts:-0}.log" | cut -c 1-1000 | base64 | tr -d '\\n')"
 fi ;;
 esac
-done < "$d/keeper.spec"`,
+done < "$d/keeper.spec"
+[ -n "$end" ] || echo broken`,
     parse: parseProcess,
   };
 }

@@ -14,7 +14,7 @@
 #   keeper.sh change DIR   takes over DIR/keeper.spec.new, and moves running containers into the control groups named there
 #
 # DIR/keeper.spec    lines `key<TAB>value`: restart, grace, namespace, host,
-#                    container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK<TAB>RESOLV
+#                    container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK<TAB>RESOLV, and at last end
 # DIR/keeper.pid     PID<TAB>START of the keeper, empty once it has ended
 # DIR/keeper.ending  there once TERM has come
 # DIR/NAME/conf      the launcher's configuration, without what is added here    DIR/NAME/run    that: namespaces, cgroups, log, status

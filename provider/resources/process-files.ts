@@ -165,7 +165,10 @@ function underLock(label: string, ...each: readonly Command[]): Command {
   return raw(label, `{ flock 8 && { ${render(all(...each), { reveal: true })}; }; } 8>> /run/barepod/lock`);
 }
 
-/** The text of `keeper.spec`: no field holds a TAB or a newline, and none that may be followed by another is empty. */
+/**
+ * The text of `keeper.spec`: no field holds a TAB or a newline, and none that may be followed by another is empty. Half of it
+ * is known by its missing last line; no line counts without its newline.
+ */
 function keeperSpec(inputs: ProcessInputs): string {
   const lines = [
     ["restart", inputs.restartPolicy ?? "Always"],
@@ -180,6 +183,7 @@ function keeperSpec(inputs: ProcessInputs): string {
       linkOf(inputs, container),
       getsResolvConf(inputs, container) ? "yes" : "no",
     ]),
+    ["end"],
   ];
   return `${lines.map((line) => line.join("\t")).join("\n")}\n`;
 }

@@ -100,6 +100,26 @@ describe.skipIf(obstacle)(`a keeper${obstacle === undefined ? "" : ` (${obstacle
     },
   );
 
+  test("that was never started is made anew, however little of its folder was written", async () => {
+    const made = await at.create("half", { command: ["sleep", "4243"], terminationGracePeriodSeconds: 0 });
+    const spec = `${folder("half")}/keeper.spec`;
+    const size = Number(await at.sh(`wc -c < ${spec}`));
+    for (const bytes of [-1, 0, 3, Math.floor(size / 2), size - 5, size - 1]) {
+      await at.sh(`$(dirname $(readlink -f /var/lib/barepod/bin/*/keeper.sh | head -n 1))/keeper.sh stop ${folder("half")}
+        mkdir -p /var/log/pods/theirs; cp ${spec} /tmp/spec; rm -r ${folder("half")}; mkdir -p ${folder("half")}/main
+        [ ${bytes} -lt 0 ] || head -c ${bytes} /tmp/spec > ${spec}; cp /tmp/spec /tmp/whole`);
+      expect((await at.read(made)).inputs).toMatchObject({ running: false });
+      const again = await at.update(made);
+      expect(again.containerStatuses).toMatchObject([{ state: "running" }]);
+      expect(await at.sh(`cmp /tmp/whole ${spec}; pgrep -fc '^sleep 4243'; ls /var/log/pods`)).toMatch(
+        /^1\n.*\ntheirs$/,
+      );
+    }
+    await at.sh("rmdir /var/log/pods/theirs; rm /tmp/spec /tmp/whole");
+    await at.remove(made);
+    expect(await keepers()).toBe(0);
+  });
+
   test("does not start a container with half of its configuration on a full disk", async () => {
     await at.sh("mkdir -p /run/barepod/process && mount -t tmpfs -o size=128k,mode=755 full /run/barepod/process");
     const made = await at.create("full", { command: ["sleep", "777"], terminationGracePeriodSeconds: 0 });
