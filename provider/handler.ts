@@ -73,7 +73,7 @@ class Runner<I extends NodeInputs, S> {
       if (!containsUnknown(inputs.connection)) rememberConnection(inputs.node, inputs.connection as Connection);
       const twin = this.#twin(inputs);
       if (twin !== undefined)
-        problems.push({ path: spec.identity.join(", "), reason: `${twin} claims the same object` });
+        problems.push({ path: spec.identity.join(", ") || "name", reason: `${twin} claims the same object` });
     }
     // With `property` set the engine prints the property's value, secrets too; the path goes into the reason instead.
     return {
@@ -82,9 +82,12 @@ class Runner<I extends NodeInputs, S> {
     };
   }
 
-  /** The other resource of this operation that names the same object. */
+  /**
+   * The other resource of this operation that names the same object. Two Nodes of one name, under different parents, would
+   * take turns as the machine that everything of that name goes to.
+   */
   #twin(inputs: I): string | undefined {
-    if (this.#spec.shared === true || isUnknown(inputs.node) || inputs.resourceUrn === undefined) return undefined;
+    if (isUnknown(inputs.node) || inputs.resourceUrn === undefined) return undefined;
     if (this.#spec.identity.some((key) => isUnknown(inputs[key]))) return undefined;
     const key = `${inputs.node}/${objectOf(this.#spec, inputs)}`;
     const other = claimedHere.get(key);

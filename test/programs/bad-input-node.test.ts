@@ -1,4 +1,5 @@
 /** Nodes that are full, read-only, incomplete, not root's, taken or not there yet: what the user reads, and what is left. */
+import * as pulumi from "@pulumi/pulumi";
 import { type ConnectionArgs, File, Mount, Node, Pod, Process, RootFs } from "barepod";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Outcome, openStack, type Program, type Stack } from "../harness/engine";
@@ -18,9 +19,9 @@ describe.skipIf(obstacle)(`a node${obstacle === undefined ? "" : ` (${obstacle.s
     await node?.[Symbol.asyncDispose]();
   });
 
-  const on = (more: Partial<ConnectionArgs> = {}, name = "edge"): Node => {
+  const on = (more: Partial<ConnectionArgs> = {}, name = "edge", options: pulumi.CustomResourceOptions = {}): Node => {
     const { host, port, user, privateKeyPath, hostKey } = node;
-    return new Node(name, { connection: { host, port, user, privateKeyPath, hostKey, ...more } });
+    return new Node(name, { connection: { host, port, user, privateKeyPath, hostKey, ...more } }, options);
   };
   const sh = async (line: string): Promise<string> => {
     const { code, stdout, stderr } = await node.exec(["sh", "-euc", line]);
@@ -93,6 +94,15 @@ mount --bind ${small} /var/lib/barepod`);
     };
     const preview = await stack.preview({ program: twice, mayFail: true });
     expect(errors(preview)).toMatch(/path: .*File::(one|two) claims the same object/);
+  });
+
+  test("whose name another one has, though under another parent, is refused in the preview", async () => {
+    const twins: Program = () => {
+      on();
+      on({ port: 1 }, "edge", { parent: new pulumi.ComponentResource("test:index:Rack", "rack") });
+    };
+    const preview = await stack.preview({ program: twins, mayFail: true });
+    expect(errors(preview)).toMatch(/name: urn:.*Node::edge claims the same object/);
   });
 
   test("on which another stack holds an object is refused by that stack's name, and left alone", async () => {
