@@ -25,6 +25,10 @@ await main(async () => {
   const reasons = JSON.parse(readFileSync(join(repositoryRoot, "test", "skips.json"), "utf8"));
   const forbidden = process.env.CI === "true" ? unexpectedSkips(totals.skipped, reasons) : [];
   console.log();
+  if (process.env.BAREPOD_VM !== "1")
+    console.log(
+      "not run: test/node/vm, on machines with systemd and cgroup v2 (about 10 minutes): BAREPOD_VM=1 npm test -- test/node/vm",
+    );
   if (notRun.length > 0) console.log(`${notRun.length} tests cannot run here: ${obstacle}`);
   for (const name of totals.skipped) console.log(`skipped: ${name}`);
   for (const name of forbidden) console.log(`a skip without a reason in test/skips.json, counted as failed: ${name}`);

@@ -110,7 +110,7 @@ busybox sh -c '${line}' 2>&1; echo $?`);
 
     const journal = await sh("pgrep -x systemd-journal");
     expect(await inside("alone", "app", `kill -0 ${journal}`)).toMatch(/No such process\n1$/);
-    const nodes = "pgrep -x systemd-journal; pgrep -f keeper.sh; cut -f2 /run/barepod/process/default_alone/*/status";
+    const nodes = "pgrep -x systemd-journal; pgrep -f keeper.s[h]; cut -f2 /run/barepod/process/default_alone/*/status";
     const running = await sh(nodes);
     // All that it may signal: it takes its own pod with it, and nobody else.
     await inside("family", "one", "kill -KILL -1");
