@@ -28,13 +28,16 @@ const examples = [
   {
     name: "primitives",
     folder: "examples/primitives",
-    resources: 10,
+    resources: 12,
     shows: async (node: SandboxNode, outputs: Record<string, unknown>) => {
       expect(outputs).toMatchObject({ address: "10.244.0.2", phase: "Running" });
       const log = (await node.exec(["sh", "-c", "cat /var/log/pods/*/*/0.log"])).stdout;
       expect(log).toMatch(/ 1 \?.*\/bin\/bash/);
       expect(log).toMatch(/F data\n/);
-      expect((await node.exec(["iptables-save"])).stdout).toContain("-A INPUT -s 10.1.2.3/32");
+      expect(log).toContain("F Welcome to the box.");
+      const rules = (await node.exec(["iptables-save"])).stdout;
+      expect(rules).toContain("-A INPUT -s 10.1.2.3/32");
+      expect(rules).toContain("-A BOX -s 10.1.2.0/24 -j DROP");
     },
   },
 ];
