@@ -181,7 +181,10 @@ const VOLUME: Fields = {
   csi: refused(NO_CSI, "never", { below: "driver fsType nodePublishSecretRef{name} readOnly volumeAttributes{}" }),
   downwardAPI: refused("not implemented yet", "next", { below: `defaultMode defaultUser ${DOWNWARD_ITEMS}` }),
   emptyDir: object("An empty directory that lives as long as the pod.", {
-    medium: string('`""` (default): the node\'s disk. `Memory`: a tmpfs.', { values: ["", "Memory"] }),
+    medium: string(
+      '`""` (default): the node\'s disk; empty again when a change has started the containers anew. `Memory`: a tmpfs, which then keeps what is in it.',
+      { values: ["", "Memory"] },
+    ),
     mode: refused("the directory's mode is 0777, as a kubelet makes it", "later"),
     sizeLimit: refused("the size cannot be limited yet", "next"),
   }),

@@ -111,7 +111,7 @@ export interface DownwardAPIVolumeSource {
 
 /** An empty directory that lives as long as the pod. */
 export interface EmptyDirVolumeSource {
-  /** `""` (default): the node's disk. `Memory`: a tmpfs. One of `""`, `"Memory"`. */
+  /** `""` (default): the node's disk; empty again when a change has started the containers anew. `Memory`: a tmpfs, which then keeps what is in it. One of `""`, `"Memory"`. */
   medium?: Input<string | undefined>;
   /** Refused: the directory's mode is 0777, as a kubelet makes it. */
   mode?: Input<number | undefined>;
