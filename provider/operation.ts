@@ -90,7 +90,9 @@ export class Operation<I extends NodeInputs, S> {
     if (seen.fact === "") return undefined;
     const claim = seen.claims.find(({ id }) => id === this.#me);
     if (claim === undefined) return undefined;
-    return replaced(claim, seen) ? undefined : this.#fact.parse(seen.fact);
+    if (replaced(claim, seen)) return undefined;
+    const state = this.#fact.parse(seen.fact);
+    return this.#spec.cannotBeOurs?.(state) === true ? undefined : state;
   }
 
   /** Makes the object as wanted. */
@@ -208,7 +210,7 @@ export class Operation<I extends NodeInputs, S> {
     if (this.#spec.shared === true) return false;
     const others = seen.claims.filter(({ id }) => id !== this.#me);
     const claim = seen.claims.find(({ id }) => id === this.#me);
-    const foreign = seen.fact !== "" && (claim === undefined || replaced(claim, seen));
+    const foreign = seen.fact !== "" && this.mine(seen) === undefined;
     if (others.length === 0 && !foreign) return false;
     if (this.#inputs.adopt === true) return others.length > 0;
     // What is gone, and was of this very stack, belongs to nobody: a refresh has dropped it from state.

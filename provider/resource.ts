@@ -48,6 +48,8 @@ export interface Spec<I extends NodeInputs, S> {
   readonly plan: (inputs: I, seen: S | undefined) => Command[];
   /** The commands that remove it. Not called for what is gone. */
   readonly undo: (state: I, seen: S) => Command[];
+  /** What is there cannot be the object, whatever the registry of owners says: a folder in a file's place. It is left alone. */
+  readonly cannotBeOurs?: (seen: S) => boolean;
   /**
    * Removes what may be left beside the object (folders made on the way), after {@link undo}, and also when the object
    * was gone already or never came to be. Fine to run when nothing is left.

@@ -41,6 +41,7 @@ const thing = handler(
     fields: { path: required(path()), size: optional(text({ max: 9 })) },
     observe: ({ size }) => ({ script: `look ${size}`, parse: (size) => ({ size }) }),
     plan: ({ path: at }, seen) => (seen === undefined ? [sh("make", at)] : []),
+    cannotBeOurs: ({ size }) => size === "folder",
     undo: ({ path: at }) => [sh("remove", at)],
     drift: (inputs, seen) => (inputs.size === seen.size ? {} : { size: seen.size }),
   }),
@@ -174,6 +175,16 @@ it("says once why a delete failed, though nothing of the object is left", async 
   node.limit = 3;
   await expect(thing.delete?.("edge:/srv/thing", state())).rejects.toThrow("Thing /srv/thing: a command failed");
   expect(node.sent).toHaveLength(1);
+});
+
+it("leaves alone what cannot be ours, though the registry says that it is", async () => {
+  const folder = `${seen.replace(/7$/, "folder")}`;
+  node.answer = `done boot\n${folder}`;
+  expect(await thing.read?.("edge:/srv/thing", state())).toEqual({ id: "", props: {} });
+  await thing.delete?.("edge:/srv/thing", state({ seen: folder }));
+  expect(node.sent.at(-1)).not.toContain("'remove'");
+  node.answer = `stale boot\n${folder}`;
+  await expect(thing.create(inputs)).rejects.toThrow("something else has taken its place since");
 });
 
 it("prints no secret in the stack of an error that nobody expected", async () => {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type * as pulumi from "@pulumi/pulumi";
-import { type Command, raw, secret, sh, write } from "../command/command";
+import { type Command, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, refuseLinks, removeFolder } from "../command/folders";
+import { OwnershipError } from "../errors";
 import { type FileState, fileAt } from "../facts/file";
 import { integer, isUnknown, optional, path, required, text } from "../fields";
 import { defineSpec, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
@@ -77,9 +78,14 @@ export const fileSpec = defineSpec<FileInputs, FileState>({
   plan: (inputs, seen) => {
     if (seen === undefined)
       return [refuseLinks(parentOf(inputs.path)), makeFolder(parentOf(inputs.path)), ...put(inputs)];
-    if (seen.kind === "directory" || seen.kind === "special") return [refuseKind(inputs.path, seen.kind)];
+    // Thrown, not a command that fails: with a claim on it, the folder would count as ours.
+    if (isNoFile(seen))
+      throw new OwnershipError(
+        `${inputs.path} on ${inputs.node} is ${nameOf(seen)}, which adopt: true does not turn into a file: choose another path, or remove it`,
+      );
     return Object.keys(differences(inputs, seen)).length > 0 ? put(inputs) : [];
   },
+  cannotBeOurs: isNoFile,
   undo: (state) => [sh("rm", "-f", "--", state.path)],
   cleanup: (state) => [sh("rm", "-f", "--", `${state.path}.barepod-new`), removeFolder(parentOf(state.path))],
   drift: differences,
@@ -123,8 +129,12 @@ function put(inputs: FileInputs): Command[] {
   return [write(inputs.path, secret(bytesOf(inputs).toString("base64")), { mode, uid, gid, base64: true })];
 }
 
-function refuseKind(at: string, kind: string): Command {
-  return raw("refuse what is no regular file", `echo "$1 is a ${kind}, not a regular file" >&2; return 1`, at);
+function isNoFile({ kind }: FileState): boolean {
+  return kind === "directory" || kind === "special";
+}
+
+function nameOf({ kind }: FileState): string {
+  return kind === "directory" ? "a folder" : "a device, socket or pipe";
 }
 
 function bytesOf({ content, contentBase64 }: FileInputs): Buffer {

@@ -1,9 +1,11 @@
 /** Nodes that are full, read-only, incomplete, not root's, taken or not there yet: what the user reads, and what is left. */
 import * as pulumi from "@pulumi/pulumi";
-import { type ConnectionArgs, File, Mount, Node, Pod, Process, RootFs } from "barepod";
+import { type ConnectionArgs, File, Mount, Namespace, Node, Pod, Process, RootFs } from "barepod";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type Outcome, openStack, type Program, type Stack } from "../harness/engine";
+import { hostileTexts, interpreted } from "../harness/hostile";
 import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
+import { snapshotDifference } from "../harness/snapshot";
 
 const obstacle = sandboxObstacle();
 
@@ -54,7 +56,7 @@ describe.skipIf(obstacle)(`a node${obstacle === undefined ? "" : ` (${obstacle.s
     const works = await attempt(everything);
     expect(errors(works)).toBe("");
     expect(errors(await attempt(nothing))).toBe("");
-    expect(difference(before, await node.snapshot())).toEqual([]);
+    expect(snapshotDifference(before, await node.snapshot())).toEqual([]);
   }
 
   test("that is full says so, and is used when there is room again", async () => {
@@ -86,6 +88,79 @@ mount --bind ${small} /var/lib/barepod`);
     );
   });
 
+  test.each<[string, Partial<ConnectionArgs>, string, string, RegExp]>([
+    ["has no rights", {}, ":", ":", /log in as root, or set sudo: true in its connection/],
+    [
+      "has to give sudo a password",
+      { sudo: true },
+      "echo 'ann ALL=(ALL) ALL' >/etc/sudoers.d/ann; chmod 440 /etc/sudoers.d/ann",
+      "rm /etc/sudoers.d/ann",
+      /sudo: a password is required\nlet ann run it without a password/,
+    ],
+    ["may not use sudo", { sudo: true }, ":", ":", /sudo: .*\nlet ann run it without a password/],
+    [
+      "finds no sudo",
+      { sudo: true },
+      "mv /usr/bin/sudo /usr/bin/sudo.hidden",
+      "mv /usr/bin/sudo.hidden /usr/bin/sudo",
+      /could not start sudo -n \/bin\/sh on edge .*not found/,
+    ],
+  ])("whose user %s says what to do, once, and is not touched", async (_, more, prepare, mend, saying) => {
+    await sh(`id ann >/dev/null 2>&1 || {
+echo 'ann:x:4242:4242::/home/ann:/bin/sh' >>/etc/passwd
+echo 'ann:x:4242:' >>/etc/group
+echo 'ann:*:20000:0:99999:7:::' >>/etc/shadow
+mkdir -p /home/ann/.ssh; cp /root/.ssh/authorized_keys /home/ann/.ssh/; chown -R 4242:4242 /home/ann; }
+[ -e /usr/bin/sudo ] || echo "this machine has no sudo: its refusals are tried without it"
+${prepare.includes("sudo") ? `[ ! -e /usr/bin/sudo ] || { ${prepare}; }` : prepare}`);
+    const before = await node.snapshot();
+    const failed = await stack.up({
+      mayFail: true,
+      program: () => {
+        const edge = on({ user: "ann", ...more });
+        new File("file", { node: edge, path: "/tmp/ann", content: "x" });
+        new Process("process", { node: edge, command: ["sleep", "1000"] });
+      },
+    });
+    await sh(mend.includes("sudo") ? `[ ! -e /etc/sudoers ] || { ${mend}; }` : mend);
+    readable(failed);
+    expect([...failed.errors.keys()].filter((name) => name !== "")).toEqual(["edge"]);
+    expect(failed.errors.get("edge")).toMatch(saying);
+    expect(failed.errors.get("edge")?.match(/\bsudo: true\b|without a password/g)?.length ?? 0).toBeLessThan(2);
+    expect(snapshotDifference(before, await node.snapshot())).toEqual([]);
+    await attempt(nothing);
+  });
+
+  test("takes resources of any name, or refuses the name", async () => {
+    const before = await node.snapshot();
+    const texts = Object.values(hostileTexts).filter((text) => text !== "" && !/[\0\ud800]/.test(text));
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+    const [refused, taken] = [true, false].map((has) => texts.filter((text) => /[\u0001-\u001f]/.test(text) === has));
+    const all = (names: string[]): Program => {
+      return () => {
+        const { host, port, user, privateKeyPath, hostKey } = node;
+        const name = "edge's $(touch /tmp/interpreted) `touch /tmp/interpreted` \"; ünï";
+        const edge = new Node(name, { connection: { host, port, user, privateKeyPath, hostKey } });
+        for (const [index, text] of names.entries()) {
+          new File(text, { node: edge, path: `/srv/named/${index}`, content: text });
+          new Namespace(text, { node: edge, types: ["uts"] });
+          new Process(text, { node: edge, command: ["sleep", "1000"], terminationGracePeriodSeconds: 0 });
+        }
+      };
+    };
+    for (const text of refused ?? []) {
+      const preview = await stack.preview({ program: all([text]), mayFail: true });
+      expect(errors(preview)).toContain("owner: must not contain control characters");
+    }
+    expect(errors(await attempt(all(taken ?? [])))).toBe("");
+    for (const [index, text] of (taken ?? []).entries())
+      expect((await node.exec(["cat", `/srv/named/${index}`])).stdout).toBe(text);
+    expect(await sh("pgrep -cx sleep; ls /run/barepod/namespaces | wc -l")).toBe(`${taken?.length}\n${taken?.length}`);
+    expect(await sh(`[ ! -e ${interpreted} ] && echo untouched`)).toBe("untouched");
+    expect(errors(await attempt(nothing))).toBe("");
+    expect(snapshotDifference(before, await node.snapshot())).toEqual([]);
+  });
+
   test("on which two resources claim one object is refused in the preview, by the other's name", async () => {
     const twice: Program = () => {
       const edge = on();
@@ -94,6 +169,27 @@ mount --bind ${small} /var/lib/barepod`);
     };
     const preview = await stack.preview({ program: twice, mayFail: true });
     expect(errors(preview)).toMatch(/path: .*File::(one|two) claims the same object/);
+  });
+
+  test("with a folder where a file is declared keeps it, whatever the stack does", async () => {
+    const file =
+      (more: object): Program =>
+      () =>
+        void new File("file", { node: on(), path: "/srv/place", content: "x", ...more });
+    await sh("mkdir /srv/place && echo theirs > /srv/place/file");
+    const adopting = await attempt(file({ adopt: true }));
+    readable(adopting);
+    expect(errors(adopting)).toMatch(/\/srv\/place on edge is a folder, .*: choose another path, or remove it/);
+    expect(errors(await attempt(nothing))).toBe("");
+    await sh("mv /srv/place /srv/kept");
+    expect(errors(await attempt(file({})))).toBe("");
+    // Somebody puts it in the place of a file that was ours.
+    await sh("rm /srv/place && mv /srv/kept /srv/place");
+    const refresh = await stack.refresh({ mayFail: true });
+    expect(refresh.steps.filter(({ name }) => name === "file").map(({ op }) => op)).toEqual(["delete"]);
+    expect(errors(await attempt(file({})))).toMatch(/something else has taken its place since/);
+    expect(errors(await attempt(nothing))).toBe("");
+    expect(await sh("cat /srv/place/file; rm -r /srv/place")).toBe("theirs");
   });
 
   test("whose name another one has, though under another parent, is refused in the preview", async () => {
@@ -193,17 +289,3 @@ mount --bind ${small} /var/lib/barepod`);
     await sh("pkill -f '[s]shd -D -p 2222' || :");
   });
 });
-
-/** What came and what went, a line each. */
-function difference(before: object, after: object): string[] {
-  return Object.entries(before).flatMap(([section, text]) => {
-    const [old, now] = [text as string, (after as Record<string, string>)[section] ?? ""].map((each) =>
-      each.split("\n"),
-    );
-    const minus = (a: string[] = [], b: string[] = []) => a.filter((line) => !b.includes(line));
-    return [
-      ...minus(old, now).map((line) => `- ${section}: ${line}`),
-      ...minus(now, old).map((line) => `+ ${section}: ${line}`),
-    ];
-  });
-}
