@@ -67,10 +67,28 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What is shown of a command, in characters, and of what it said, in lines at its beginning and at its end. */
+const longestCommand = 2000;
+const longestLine = 500;
+const firstLines = 10;
+const lastLines = 30;
+
 function describe(f: CommandFailure): string {
   const took = f.durationMs === undefined ? "" : ` after ${Math.round(f.durationMs)} ms`;
-  const lines = [`${f.what} (on ${f.node})`, `  ${f.command}   exited ${f.exitCode}${took}`];
-  for (const line of f.stderr.trimEnd().split("\n")) if (line !== "") lines.push(`  ${line}`);
+  const lines = [`${f.what} (on ${f.node})`, `  ${cut(f.command, longestCommand)}   exited ${f.exitCode}${took}`];
+  for (const line of ends(f.stderr.split("\n").filter((each) => each.trim() !== "")))
+    lines.push(`  ${cut(line, longestLine)}`);
   if (f.next !== undefined) lines.push(f.next);
   return lines.join("\n");
+}
+
+/** The cause stands at the beginning or at the end: a package manager says hundreds of lines between. */
+function ends(lines: readonly string[]): readonly string[] {
+  const left = lines.length - firstLines - lastLines;
+  if (left <= 1) return lines;
+  return [...lines.slice(0, firstLines), `… ${left} lines more …`, ...lines.slice(-lastLines)];
+}
+
+function cut(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest)}… (${text.length} characters)`;
 }

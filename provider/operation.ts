@@ -246,12 +246,13 @@ export class Operation<I extends NodeInputs, S> {
         node: session.description,
         command: "(the observation)",
         exitCode: reply.exitCode,
-        stderr: reply.stderr.toString("utf8"),
+        stderr: this.mask(reply.stderr.toString("utf8")),
         durationMs: reply.durationMs,
       });
     const outcome = parseOutcome(reply.stdout.toString("utf8"));
     return outcome.kind === "failed"
-      ? { ...outcome, stderr: reply.stderr.toString("utf8"), node: session.description }
+      ? // Masked before the error cuts it: half of a secret would not be found.
+        { ...outcome, stderr: this.mask(reply.stderr.toString("utf8")), node: session.description }
       : outcome;
   }
 
@@ -277,7 +278,7 @@ export class Operation<I extends NodeInputs, S> {
     return new CommandError({
       what: `${this.#title()}: ${failed === undefined ? "could not record the owner" : "a command failed"}`,
       node: outcome.node ?? this.#inputs.node,
-      command: failed === undefined ? "(the registry of owners)" : render(failed, { reveal: false }),
+      command: failed === undefined ? "(the registry of owners)" : this.mask(render(failed, { reveal: false })),
       exitCode: outcome.exitCode,
       stderr: outcome.stderr ?? "",
       // The shell's own printf has no better words for a full disk than "I/O error".

@@ -11,6 +11,7 @@ import { defineSpec, type NodeInputs } from "../provider/resource";
 const node = vi.hoisted(() => ({
   sent: [] as string[],
   answer: "",
+  stderr: "",
   failure: undefined as Error | undefined,
   /** How many frames it answers. */
   limit: Number.POSITIVE_INFINITY,
@@ -24,7 +25,7 @@ vi.mock("../provider/ssh/pool", () => ({
       node.sent.push(script);
       if (node.failure !== undefined) throw node.failure;
       if (node.sent.length > node.limit) throw new Error("it never ends");
-      return { exitCode: 0, stdout: Buffer.from(node.answer), stderr: Buffer.alloc(0), durationMs: 1 };
+      return { exitCode: 0, stdout: Buffer.from(node.answer), stderr: Buffer.from(node.stderr), durationMs: 1 };
     },
   }),
 }));
@@ -65,6 +66,7 @@ beforeEach(() => {
   node.sent = [];
   node.remembered = [];
   node.failure = undefined;
+  node.stderr = "";
   node.limit = Number.POSITIVE_INFINITY;
   node.answer = `done boot\n${seen}`;
 });
@@ -192,6 +194,17 @@ it("prints no secret in the stack of an error that nobody expected", async () =>
   const error: unknown = await thing.delete?.("edge:[secret]", secret).catch((each: unknown) => each);
   expect(error).toMatchObject({ message: "Thing [secret] is still there after it was removed" });
   expect((error as Error).stack).not.toContain("canary");
+});
+
+it("prints no half of a secret where a long line is cut", async () => {
+  const path = `/srv/${"canary".repeat(20)}`;
+  node.answer = `failed boot 0 0 1\n${seen}`;
+  for (let before = 380; before < 500; before += 10) {
+    node.stderr = `${"x".repeat(before)}${path}${"x".repeat(500)}`;
+    const error: unknown = await thing.delete?.("id", { ...state(), path, secrets: ["path"] }).catch((each) => each);
+    expect(String(error)).toMatch(/x… \(\d+ characters\)|\[secret\]/);
+    expect(String(error)).not.toContain("canary");
+  }
 });
 
 it("remembers no connection of which a part is unknown", async () => {
