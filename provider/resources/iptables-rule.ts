@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Command, either, raw, sh } from "../command/command";
 import { findFunction, findWords, type RuleQuery, type RuleState, ruleIn } from "../facts/iptables";
-import { integer, isUnknown, optional, required, text, unknownValue } from "../fields";
+import { integer, isUnknown, object, optional, required, text, unknownValue } from "../fields";
 import { chainBehind, nameMissingChains, toolFor } from "../iptables/command";
 import { optionsOf, ruleOf, sameRule, savedText, wordsOf } from "../iptables/format";
 import {
@@ -116,6 +116,9 @@ function generateName(inputs: Partial<IptablesRuleInputs>): string {
 function contentName(inputs: Rule & { readonly family?: Family }): string {
   const rule = Object.fromEntries(Object.keys(ruleFields).map((key) => [key, inputs[key as keyof Rule]]));
   if (Object.values(rule).some(isUnknown)) return unknownValue;
+  // The class calls this before anything is checked: what is wrong has no name, and the check will say so.
+  const problems = object({ ...ruleFields, ...placeFields })({ ...rule, ...placeOf(inputs as IptablesPlace) }, "");
+  if (problems.length > 0) return "wrong";
   return digest(savedText(optionsOf(rule, inputs.family ?? "ipv4")));
 }
 

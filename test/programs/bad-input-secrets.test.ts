@@ -2,12 +2,27 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { CGroup, type ConnectionArgs, File, Mount, Namespace, Node, Pod, Process, RootFs, VethPair } from "barepod";
+import {
+  CGroup,
+  type ConnectionArgs,
+  File,
+  IptablesChain,
+  IptablesRule,
+  Mount,
+  Namespace,
+  Node,
+  Pod,
+  Process,
+  RootFs,
+  VethPair,
+} from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Fields } from "../../provider/fields";
 import type { Container } from "../../provider/kubernetes/container-types";
 import { cgroupSpec } from "../../provider/resources/cgroup";
 import { fileSpec } from "../../provider/resources/file";
+import { iptablesChainSpec } from "../../provider/resources/iptables-chain";
+import { iptablesRuleSpec } from "../../provider/resources/iptables-rule";
 import { mountSpec } from "../../provider/resources/mount";
 import { namespaceSpec } from "../../provider/resources/namespace";
 import { processSpec } from "../../provider/resources/process";
@@ -16,6 +31,7 @@ import { vethPairSpec } from "../../provider/resources/veth-pair";
 // @ts-expect-error: the tools are JavaScript without types
 import { localDirectory } from "../../tools/lib/paths.mjs";
 import { type Outcome, openStack, type Stack } from "../harness/engine";
+import { textPlaces } from "../harness/hostile";
 import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
 
 const obstacle = sandboxObstacle();
@@ -25,6 +41,9 @@ const refused = `../${canary}\n ${canary}`;
 
 type Class = new (name: string, args: never) => pulumi.Resource;
 
+/** The class makes the name of a rule itself. */
+const { name: _, ...ruleFields } = iptablesRuleSpec.fields;
+
 /** The primitives with inputs that are valid but for the one under test. */
 const primitives: readonly { Type: Class; fields: Fields; valid: object }[] = [
   { Type: File, fields: fileSpec.fields, valid: { path: "/srv/file", content: "x" } },
@@ -33,10 +52,14 @@ const primitives: readonly { Type: Class; fields: Fields; valid: object }[] = [
   { Type: Namespace, fields: namespaceSpec.fields, valid: { types: ["uts"] } },
   { Type: CGroup, fields: cgroupSpec.fields, valid: { path: "group" } },
   { Type: VethPair, fields: vethPairSpec.fields, valid: { namespace: "/run/barepod/namespaces/x" } },
+  { Type: IptablesRule, fields: ruleFields, valid: { chain: "INPUT", jump: "DROP" } },
+  { Type: IptablesChain, fields: iptablesChainSpec.fields, valid: { name: "MINE" } },
   { Type: Process, fields: processSpec.fields, valid: { command: ["true"] } },
 ];
 /** What a class fills in itself: the program cannot give it. */
 const own = ["up", "whole", "running", "nonce"];
+/** What a file contains, what a mount shows, and what a program is given may be any text. */
+const anyText = ["content", "source", "command[0]", "env.KEY"];
 
 describe.skipIf(obstacle)(`a secret${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {
   let node: SandboxNode;
@@ -87,15 +110,24 @@ describe.skipIf(obstacle)(`a secret${obstacle === undefined ? "" : ` (${obstacle
   test.each(primitives.map((each): [string, typeof each] => [each.Type.name, each]))(
     "is not printed when a %s refuses it",
     async (_, { Type, fields, valid }) => {
-      const wrong = Object.keys(fields).filter((field) => !own.includes(field));
-      const args = Object.fromEntries(wrong.map((field) => [field, pulumi.secret(refused)]));
-      const program = () => void new Type("bad", { ...valid, ...args, node: on() } as never);
-      const preview = await stack.preview({ program, mayFail: true });
-      hidden(preview);
-      const said = preview.errors.get("bad") ?? "";
-      // What a file contains, and what a mount shows, may be any text.
-      const accepted = wrong.filter((field) => !new RegExp(`\\b${field}\\b[^:]*: `).test(said));
-      expect(accepted.filter((field) => !["content", "source"].includes(field))).toEqual([]);
+      const whole = Object.keys(fields).filter((field) => !own.includes(field));
+      const args = Object.fromEntries(whole.map((field) => [field, pulumi.secret(refused)]));
+      // No key of a map can be a secret.
+      const places = textPlaces(fields).filter(({ path }) => !own.includes(path) && !path.endsWith("(a key)"));
+      const deep = places.reduce<object>((inputs, { put }) => put(inputs, pulumi.secret(refused) as never), {});
+      const isDeep = places.some(({ path }) => !whole.includes(path));
+      const attempts: [string[], object][] = [[whole, args]];
+      if (isDeep) attempts.push([places.map(({ path }) => path), deep]);
+      for (const [paths, inputs] of attempts) {
+        const program = () => void new Type("bad", { ...valid, ...inputs, node: on() } as never);
+        const preview = await stack.preview({ program, mayFail: true });
+        hidden(preview);
+        const said = (preview.errors.get("bad") ?? "").split(/[\s,;]+/);
+        const accepted = paths.filter(
+          (path) => !said.includes(`${path}:`) && !said.includes(`${path.slice(0, path.indexOf("["))}:`),
+        );
+        expect(accepted.filter((path) => !anyText.includes(path.replace("containers[0].", "")))).toEqual([]);
+      }
     },
   );
 
@@ -112,12 +144,16 @@ describe.skipIf(obstacle)(`a secret${obstacle === undefined ? "" : ` (${obstacle
       host: { host: pulumi.secret(refused) },
       pair: { host: `root:${canary}@192.0.2.1` },
       proxy: { host: "192.0.2.1", proxy: { host: pulumi.secret(refused) } },
+      jump: { host: "192.0.2.1", proxy: pulumi.secret(refused) },
+      port: { host: "192.0.2.1", port: pulumi.secret(refused) },
+      sudo: { host: "192.0.2.1", sudo: pulumi.secret(refused) },
+      limit: { host: "192.0.2.1", dialErrorLimit: pulumi.secret(refused) },
     };
     for (const [name, connection] of Object.entries(wrong)) {
       const program = () => void new Node(name, { connection: connection as never });
       const preview = await stack.preview({ program, mayFail: true });
       hidden(preview);
-      expect(preview.errors.get(name)).toMatch(/connection(\.proxy)?(\.host)?: must be/);
+      expect(preview.errors.get(name)).toMatch(/connection[.\w]*: must be/);
     }
   });
 
