@@ -1,56 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { handler } from "../../provider/handler";
 import { type NamespaceInputs, namespaceSpec } from "../../provider/resources/namespace";
-import { closeAllSessions } from "../../provider/ssh/pool";
-import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
-
-type State = NamespaceInputs & { _barepod: { seen: string } };
+import { HandlerNode } from "../harness/handlers";
+import { type SandboxNode, sandboxObstacle } from "../harness/sandbox";
 
 const obstacle = sandboxObstacle();
-const provider = handler(namespaceSpec);
 
 describe.skipIf(obstacle)(`a Namespace${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {
+  const bed = new HandlerNode();
+  const namespaces = bed.resource(namespaceSpec, { types: ["net", "uts", "ipc"] });
+  const { read, remove, update } = namespaces;
+  const { sh } = bed;
   let node: SandboxNode;
   beforeAll(async () => {
-    node = await startSandbox();
+    await bed.start();
+    node = bed.sandbox;
     // The node's lock and programs stay, whatever comes first.
     await remove(await create("first", { types: ["pid"] }));
   });
-  afterAll(async () => {
-    await closeAllSessions();
-    await node[Symbol.asyncDispose]();
-  });
+  afterAll(() => bed[Symbol.asyncDispose]());
 
-  const sh = async (line: string): Promise<string> => {
-    const { code, stdout, stderr } = await node.exec(["sh", "-euc", line]);
-    expect({ line, code, stderr }).toEqual({ line, code: 0, stderr: "" });
-    return stdout.trim();
-  };
-  const inputs = (name: string, more: Partial<NamespaceInputs> = {}) => ({
-    name,
-    types: ["net", "uts", "ipc"] as NamespaceInputs["types"],
-    node: node.name,
-    connection: {
-      host: node.host,
-      port: node.port,
-      user: node.user,
-      privateKeyPath: node.privateKeyPath,
-      hostKey: node.hostKey,
-    },
-    owner: `nonce/urn:${name}`,
-    ...more,
-  });
-  const checked = async (news: object): Promise<NamespaceInputs> => {
-    const result = await provider.check?.({}, news);
-    expect(result?.failures).toEqual([]);
-    return result?.inputs as NamespaceInputs;
-  };
-  const create = async (name: string, more: Partial<NamespaceInputs> = {}): Promise<State> =>
-    (await provider.create(await checked(inputs(name, more)))).outs as State;
-  const remove = (state: State) => provider.delete?.("", state) ?? Promise.resolve();
-  const read = async (state: State) => (await provider.read?.("id", state)) as { id: string; inputs: NamespaceInputs };
-  const update = async ({ _barepod, ...old }: State, more: Partial<NamespaceInputs> = {}): Promise<State> =>
-    (await provider.update?.("id", { ...old, _barepod } as State, { ...old, ...more }))?.outs as State;
+  const inputs = (name: string, more: Partial<NamespaceInputs> = {}) => namespaces.complete({ name, ...more });
+  const checked = async (news: object) => (await namespaces.check(news)).inputs;
+  const create = (name: string, more: Partial<NamespaceInputs> = {}) => namespaces.create({ name, ...more });
   const inside = (path: string, types: string, line: string) =>
     sh(`nsenter ${types.replace(/\w+/g, (type) => `--${type}=${path}/${type}`)} sh -euc '${line}'`);
   const alive = async (path: string) => (await node.exec(["test", "-e", `${path}/pause`])).code === 0;
@@ -156,7 +127,7 @@ describe.skipIf(obstacle)(`a Namespace${obstacle === undefined ? "" : ` (${obsta
   test("refuses a namespace of somebody else's", async () => {
     const made = await create("foreign");
     const thief = { owner: "nonce/urn:thief" };
-    await expect(create("foreign", thief)).rejects.toThrow("belongs to urn:foreign: choose another name");
+    await expect(create("foreign", thief)).rejects.toThrow("belongs to urn:Namespace:foreign: choose another name");
     await remove(made);
   });
 
@@ -166,11 +137,11 @@ describe.skipIf(obstacle)(`a Namespace${obstacle === undefined ? "" : ` (${obsta
     const first = await checked(unnamed);
     expect(first.name).toMatch(/^web-1--[0-9a-f]{8}$/);
     expect(first.path).toBe(`/run/barepod/namespaces/${first.name}`);
-    const renamed = await provider.check?.(first, { ...unnamed, resourceUrn: urn.replace("web", "api") });
-    expect(renamed?.inputs).toMatchObject({ name: first.name, path: first.path });
-    const made = (await provider.create(first)).outs as State;
+    const renamed = await namespaces.check({ ...unnamed, resourceUrn: urn.replace("web", "api") }, first);
+    expect(renamed.inputs).toMatchObject({ name: first.name, path: first.path });
+    const made = await namespaces.create(first);
     await remove(made);
     for (const name of ["..", "../etc", "-a", ".private", "a b", "a/b", "a'b", "$(id)", "x".repeat(64)])
-      expect((await provider.check?.({}, inputs(name)))?.failures).not.toEqual([]);
+      expect(await namespaces.reasons({ name })).not.toEqual([]);
   });
 });
