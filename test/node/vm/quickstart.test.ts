@@ -15,6 +15,7 @@ describe("the quickstart on a machine with systemd and cgroup v2", { timeout: 15
   let before: NodeSnapshot;
   let stack: Stack;
   let programs = 0;
+  let page: string;
   const sh = (line: string) => machine.sh(line);
   const changes = ({ steps }: Outcome) => steps.filter(({ op }) => op !== "same");
 
@@ -27,6 +28,10 @@ describe("the quickstart on a machine with systemd and cgroup v2", { timeout: 15
       await import(/* @vite-ignore */ `${join(repositoryRoot, "examples/quickstart/index.ts")}?${++programs}`);
     });
     await stack.up();
+    // The three pods take their addresses in any order; each keeps its own, also over a reboot.
+    const { resources } = (await stack.export()).deployment;
+    const web = resources.find(({ urn }) => urn.endsWith("barepod:index:Pod::web"))?.outputs;
+    page = `curl -sSf --max-time 20 http://${(web?.["status"] as { podIP: string }).podIP}/`;
   }, 30 * minutes);
 
   afterAll(async () => {
@@ -34,7 +39,6 @@ describe("the quickstart on a machine with systemd and cgroup v2", { timeout: 15
     await machine?.[Symbol.asyncDispose]();
   }, minutes);
 
-  const page = "curl -sSf --max-time 20 http://10.244.0.2/";
   const status = "/run/barepod/process/default_web/web";
 
   test("starts, and stays as it is", async () => {
