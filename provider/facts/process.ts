@@ -19,6 +19,8 @@ export interface ContainerState {
   readonly last?: { readonly exitCode: number; readonly reason: string };
   /** What the launcher said when it could not start the program. */
   readonly error: string;
+  /** Beside such an error: what its root file system is made from, as a RootFs says it. */
+  readonly madeFrom?: string;
   /** The last lines of its log, when it does not run. */
   readonly log: readonly string[];
 }
@@ -40,8 +42,16 @@ export function processFolder(name: string): string {
   return `/run/barepod/process/${name}`;
 }
 
-/** The group kept in the folder of `name`; `namespace` is where its pins lie, by which its address is found. */
-export function processAt(name: string, namespace: string | undefined): Fact<ProcessState> {
+/**
+ * The group kept in the folder of `name`; `namespace` is where its pins lie, by which its address is found. `stamps` has the
+ * file, by the container's name, in which a RootFs says what it is made from.
+ */
+export function processAt(
+  name: string,
+  namespace: string | undefined,
+  stamps: Readonly<Record<string, string>> = {},
+): Fact<ProcessState> {
+  const cases = Object.entries(stamps).map(([container, file]) => `${quote(container)}) stamp=${quote(file)} ;;`);
   const address = `/run/barepod/addresses/${namespace?.slice(namespace.lastIndexOf("/") + 1) ?? "-"}`;
   // What a program has printed may be any bytes: it travels as base64, or the text would not compare equal.
   return {
@@ -50,6 +60,12 @@ export function processAt(name: string, namespace: string | undefined): Fact<Pro
 alive() {
 { read -r stat < "/proc/$1/stat"; } 2>/dev/null || return 1
 want=$2; set -- \${stat##*) }; case $1 in Z|X) return 1 ;; esac; [ "\${20}" = "$want" ]
+}
+made_from() {
+case $1 in
+${[...cases, "*) return 0 ;;"].join("\n")}
+esac
+if { read -r stamp < "$stamp"; } 2>/dev/null; then echo "made$t$stamp"; fi
 }
 if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "$start"; then echo keeper; fi
 if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
@@ -66,7 +82,7 @@ if { IFS=$t read -r status pid start at < "$d/$name/status"; } 2>/dev/null && [ 
 then echo "running$t$pid$t$at"
 else
 if { read -r state < "$d/$name/state"; } 2>/dev/null; then echo "state$t$state"; fi
-[ ! -s "$d/$name/error" ] || echo "error$t$(head -c 2000 "$d/$name/error" | base64 | tr -d '\\n')"
+[ ! -s "$d/$name/error" ] || { echo "error$t$(head -c 2000 "$d/$name/error" | base64 | tr -d '\\n')"; made_from "$name"; }
 [ ! -s "$logs/\${restarts:-0}.log" ] || echo "log$t$(tail -n 5 "$logs/\${restarts:-0}.log" | cut -c 1-1000 | base64 | tr -d '\\n')"
 fi ;;
 esac
@@ -97,6 +113,7 @@ function parseContainer(lines: readonly (readonly string[])[]): ContainerState {
   const find = (key: string): readonly string[] | undefined => lines.find(([found]) => found === key);
   const running = find("running");
   const last = find("last");
+  const madeFrom = find("made")?.[1];
   const [state = "", reason = ""] = running === undefined ? (find("state")?.[1]?.split(" ") ?? []) : ["running"];
   return {
     name: find("container")?.[1] ?? "",
@@ -106,6 +123,7 @@ function parseContainer(lines: readonly (readonly string[])[]): ContainerState {
     ...(running === undefined ? {} : { pid: Number(running[1]), startedAt: running[2] ?? "" }),
     ...(last === undefined ? {} : { last: { exitCode: Number(last[1]), reason: last[2] ?? "" } }),
     error: (decode(find("error")?.[1])[0] ?? "").replace(/^launcher: /, ""),
+    ...(madeFrom === undefined ? {} : { madeFrom }),
     log: decode(find("log")?.[1]).map((line) => line.replace(/^\S+ std(out|err) [PF] /, "")),
   };
 }

@@ -1,7 +1,21 @@
 /** Whether a root file system is at a path, what it was made from, and which of its programs are gone. */
 import { quote } from "../command/quote";
 import type { Fact } from "../frame";
+import { objectName } from "../naming";
 import { escapeMountPath } from "./mount";
+
+/** Where the folder of our own is, for each root file system. */
+export const statesFolder = "/var/lib/barepod/rootfs";
+
+/** What is kept of the root file system at `path`. */
+export function stateFolder(path: string): string {
+  return `${statesFolder}/${objectName("RootFs", [path])}`;
+}
+
+/** The file that says what it was made from, once it is whole. */
+export function stampFile(path: string): string {
+  return `${stateFolder(path)}/stamp`;
+}
 
 /** A root file system, or what stands in its place. */
 export interface RootFsState {

@@ -143,8 +143,8 @@ __attribute__((noreturn)) static void execute(const struct config *config) {
   for (usize i = 0; i < length; i++) {
     if (name[i] != '/') continue;
     long result = sys(execve, name, config->arguments, config->environment);
-    if (result == -ENOENT || result == -ENOTDIR) fail(EXIT_NOT_FOUND, "exec", "exec: %q: %e", name, (int)result);
-    fail(EXIT_NOT_EXECUTABLE, "exec", "exec: %q: %e", name, (int)result);
+    if (result == -ENOENT || result == -ENOTDIR) fail(EXIT_NOT_FOUND, "exec", "%q: %e", name, (int)result);
+    fail(EXIT_NOT_EXECUTABLE, "exec", "%q: %e", name, (int)result);
   }
   for (const char *path = search_path(config);;) {
     char candidate[PATH_BYTES];
@@ -159,13 +159,13 @@ __attribute__((noreturn)) static void execute(const struct config *config) {
       long result = sys(execve, candidate, config->arguments, config->environment);
       if (result == -EACCES) denied = result;
       else if (result != -ENOENT && result != -ENOTDIR)
-        fail(EXIT_NOT_EXECUTABLE, "exec", "exec: %q: %e", candidate, (int)result);
+        fail(EXIT_NOT_EXECUTABLE, "exec", "%q: %e", candidate, (int)result);
     }
     if (!path[part]) break;
     path += part + 1;
   }
-  if (denied) fail(EXIT_NOT_EXECUTABLE, "exec", "exec: %q: %e", name, (int)denied);
-  fail(EXIT_NOT_FOUND, "exec", "exec: %q: not found in PATH", name);
+  if (denied) fail(EXIT_NOT_EXECUTABLE, "exec", "%q: %e", name, (int)denied);
+  fail(EXIT_NOT_FOUND, "exec", "%q: not found in PATH", name);
 }
 
 void child_run(const struct child *child) {

@@ -62,7 +62,8 @@ export function readiness(inputs: ProcessInputs, seen: ProcessState | undefined)
   if (inputs.skipAwait === true || !inputs.running) return { kind: "ready" };
   if (seen === undefined) return { kind: "failed", message: "nothing of it is left on the node" };
   const failed = seen.containers.filter(hasFailed);
-  if (failed.length > 0) return { kind: "failed", message: failed.map(explain).join("\n") };
+  if (failed.length > 0)
+    return { kind: "failed", message: failed.map((each) => explain(each, inputs.pod !== undefined)).join("\n") };
   if (!seen.keeper && !seen.containers.every(hasEnded))
     return { kind: "failed", message: "its keeper is gone: something on the node has ended it" };
   const started = seen.containers.filter((each) => each.state === "running" || hasEnded(each));
@@ -89,10 +90,17 @@ function hasFailed(container: ContainerState): boolean {
 }
 
 /** The reason, and the last lines of the log. */
-function explain(container: ContainerState): string {
+function explain(container: ContainerState, isPod: boolean): string {
   const { name, log } = container;
   const lines = log.length === 0 ? "" : `\n  the last lines of its log:${log.map((line) => `\n    ${line}`).join("")}`;
-  return `container ${name} ${howItEnded(container)}${lines}`;
+  return `container ${name} ${howItEnded(container)}${remedy(container, isPod)}${lines}`;
+}
+
+/** What to do about a program that is not among those of the node that its root file system is made of. */
+function remedy({ last, error, madeFrom = "" }: ContainerState, isPod: boolean): string {
+  const missing = /^exec: "(.*)": (?:not found in PATH|no such file or directory)$/.exec(error)?.[1];
+  if (last?.reason !== "StartError" || missing === undefined || !madeFrom.startsWith("host-")) return "";
+  return isPod ? `; add it to image: host:…,${missing}` : `; add it to the RootFs's hostBinaries`;
 }
 
 function howItEnded({ last, reason, restarts, error }: ContainerState): string {

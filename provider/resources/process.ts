@@ -1,5 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { type ProcessState, processAt } from "../facts/process";
+import { stampFile } from "../facts/root-fs";
 import {
   boolean,
   type Fields,
@@ -105,7 +106,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     deadlineMs: ((inputs.terminationGracePeriodSeconds ?? 30) + 60) * 1000,
     removing: `ending, at most ${inputs.terminationGracePeriodSeconds ?? 30} s`,
   }),
-  observe: (inputs) => processAt(inputs.name, inputs.namespace),
+  observe: (inputs) => processAt(inputs.name, inputs.namespace, stampsOf(inputs)),
   plan: (inputs, seen) => {
     if (seen === undefined) return start(inputs);
     if (!inputs.running || !works(inputs, seen)) return [stop(inputs), ...(inputs.running ? start(inputs) : [])];
@@ -158,6 +159,13 @@ export class Process extends NodeResource {
       additionalSecretOutputs,
     });
   }
+}
+
+/** By the containers' names, the files that say what their root file systems are made from. */
+function stampsOf(inputs: ProcessInputs): Record<string, string> {
+  return Object.fromEntries(
+    containersOf(inputs).flatMap(({ name = "", rootFs }) => (rootFs === undefined ? [] : [[name, stampFile(rootFs)]])),
+  );
 }
 
 function check(inputs: ProcessInputs): Problem[] {

@@ -3,7 +3,15 @@ import { type Command, either, raw, sh } from "../command/command";
 import { makeFolder, refuseLinks, removeFolder } from "../command/folders";
 import { script } from "../command/script";
 import { OwnershipError } from "../errors";
-import { folderAt, overlayAt, type RootFsPlace, type RootFsState } from "../facts/root-fs";
+import {
+  folderAt,
+  overlayAt,
+  type RootFsPlace,
+  type RootFsState,
+  stampFile,
+  stateFolder,
+  statesFolder,
+} from "../facts/root-fs";
 import { boolean, type Field, list, optional, path, required, text } from "../fields";
 import { ownersFolder } from "../frame";
 import { digest, objectName } from "../naming";
@@ -51,9 +59,6 @@ export interface RootFsInputs extends NodeInputs {
   /** Always true: `read` says false of one that was begun only, was removed, or is not mounted. */
   readonly whole?: boolean;
 }
-
-/** Where the folder of our own is, for each root file system. */
-const statesFolder = "/var/lib/barepod/rootfs";
 
 /** Folders of a Linux system: with `adopt`, one slip would delete it. */
 const systemFolders =
@@ -162,19 +167,15 @@ function isWhole(inputs: RootFsInputs, seen: RootFsState | undefined): seen is R
   return seen?.stamp === stampOf(inputs);
 }
 
-function stateOf(inputs: RootFsInputs): string {
-  return `${statesFolder}/${objectName(rootFsSpec.type, [inputs.path])}`;
-}
-
 function placeOf(inputs: RootFsInputs): RootFsPlace {
   const claims = `${ownersFolder}/${objectName(rootFsSpec.type, [inputs.path])}`;
-  return { path: inputs.path, state: stateOf(inputs), claims, programs: inputs.hostBinaries ?? [] };
+  return { path: inputs.path, state: stateFolder(inputs.path), claims, programs: inputs.hostBinaries ?? [] };
 }
 
 function planFolder(inputs: RootFsInputs, seen: RootFsState | undefined): Command[] {
   if (isWhole(inputs, seen) && seen.kind === "folder" && seen.missing.length === 0) return [];
   const { path: at, archive, archiveSha256 = "" } = inputs;
-  const state = stateOf(inputs);
+  const state = stateFolder(inputs.path);
   return [
     find(inputs),
     refuseLinks(at),
@@ -192,7 +193,7 @@ function planOverlay(inputs: RootFsInputs, seen: RootFsState | undefined): Comma
   if (seen?.kind === "overlay") return isWhole(inputs, seen) ? [] : [stamp(inputs)];
   if (isWhole(inputs, seen)) return mount(inputs);
   const { archive, archiveSha256 = "" } = inputs;
-  const state = stateOf(inputs);
+  const state = stateFolder(inputs.path);
   return [
     refuseLinks(inputs.path),
     ...(seen === undefined ? [forget(inputs)] : []),
@@ -224,25 +225,31 @@ function mount(inputs: RootFsInputs): Command[] {
 }
 
 function mountOverlay(inputs: RootFsInputs): Command {
-  const state = stateOf(inputs);
+  const state = stateFolder(inputs.path);
   const options = `lowerdir=${state}/lower,upperdir=${state}/upper,workdir=${state}/work`;
   return sh("mount", "-t", "overlay", "-o", options, "--", "overlay", inputs.path);
 }
 
 /** Says that it is whole: the last step. */
 function stamp(inputs: RootFsInputs): Command {
-  return raw("note that it is whole", 'printf "%s\\n" "$1" > "$2"', stampOf(inputs), `${stateOf(inputs)}/stamp`);
+  return raw("note that it is whole", 'printf "%s\\n" "$1" > "$2"', stampOf(inputs), stampFile(inputs.path));
 }
 
 /** Removes what is there, and what we keep of it. */
 function remove(inputs: RootFsInputs, seen: RootFsState | undefined): Command {
   const kind = seen?.kind === "folder" || seen?.kind === "overlay" ? seen.kind : "nothing";
-  return script("remove the root file system", ["root-fs-image", "root-fs-remove"], kind, inputs.path, stateOf(inputs));
+  return script(
+    "remove the root file system",
+    ["root-fs-image", "root-fs-remove"],
+    kind,
+    inputs.path,
+    stateFolder(inputs.path),
+  );
 }
 
 /** Removes what was kept of an earlier one whose place something else had taken when it was deleted. */
 function forget(inputs: RootFsInputs): Command {
-  return either(sh("test", "!", "-e", stateOf(inputs)), remove(inputs, undefined));
+  return either(sh("test", "!", "-e", stateFolder(inputs.path)), remove(inputs, undefined));
 }
 
 /** Even `adopt` takes over a folder only; nothing has been sent yet. */

@@ -102,6 +102,6 @@ describe.skipIf(noEmulator || reasonToSkip())("the launcher on aarch64, emulated
       ],
       { prefix: [emulator], program },
     );
-    expect(result).toMatchObject({ code: 127, said: 'launcher: exec: exec: "no-such-program": not found in PATH\n' });
+    expect(result).toMatchObject({ code: 127, said: 'launcher: exec: "no-such-program": not found in PATH\n' });
   });
 });

@@ -686,12 +686,12 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
     it("gives 127 for a program that is not there, and says where it looked", () => {
       expect(box.run([...box.isolated, ["arg", "foo"]])).toMatchObject({
         code: 127,
-        status: ["failed", "exec", 'exec: "foo": not found in PATH', TIME],
-        said: 'launcher: exec: exec: "foo": not found in PATH\n',
+        status: ["failed", "exec", '"foo": not found in PATH', TIME],
+        said: 'launcher: exec: "foo": not found in PATH\n',
       });
       expect(box.run([...box.isolated, ["arg", "/bin/foo"]])).toMatchObject({
         code: 127,
-        status: ["failed", "exec", 'exec: "/bin/foo": no such file or directory', TIME],
+        status: ["failed", "exec", '"/bin/foo": no such file or directory', TIME],
       });
     });
     it("gives 126 for one that cannot be executed", () => {
@@ -701,11 +701,11 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
       writeFileSync(join(box.root, "closed/x"), "#!/bin/sh\n", { mode: 0o755 });
       expect(box.run([...box.isolated, ["arg", "plain"]])).toMatchObject({
         code: 126,
-        status: ["failed", "exec", 'exec: "plain": permission denied', TIME],
+        status: ["failed", "exec", '"plain": permission denied', TIME],
       });
       expect(box.run([...box.isolated, ["arg", "odd"]])).toMatchObject({
         code: 126,
-        status: ["failed", "exec", 'exec: "/bin/odd": exec format error', TIME],
+        status: ["failed", "exec", '"/bin/odd": exec format error', TIME],
       });
       expect(box.run([...box.isolated, ["uid", 1000], ["arg", "/closed/x"]])).toMatchObject({ code: 126 });
     });

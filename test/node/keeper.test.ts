@@ -212,7 +212,7 @@ describe.skipIf(obstacle)(`a keeper${obstacle === undefined ? "" : ` (${obstacle
         /ended with exit code 7, 2 times\n.*\n {4}why/,
       );
       expect(await at.fail("fails", { command: ["nope"] })).toMatch(
-        /could not be started: exec: exec: "nope": not found in PATH$/,
+        /could not be started: exec: "nope": not found in PATH$/,
       );
       expect(await keepers()).toBe(0);
     });

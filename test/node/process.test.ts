@@ -124,12 +124,12 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
       [
         "a program that is not there",
         { command: ["no such program"] },
-        /could not be started: exec: exec: "no such program": not found in PATH$/,
+        /could not be started: exec: "no such program": not found in PATH$/,
       ],
       [
         "a program that cannot run",
         { command: ["/etc/passwd"] },
-        /could not be started: exec: exec: "\/etc\/passwd": permission denied$/,
+        /could not be started: exec: "\/etc\/passwd": permission denied$/,
       ],
       [
         "a folder that is not there",
@@ -150,6 +150,21 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
     ])("%s", async (_name, more, message) => {
       expect(await fail("failing", more)).toMatch(message);
       expect(await sh("ls -A /run/barepod; ls -A /var/log")).not.toMatch(/process|pods|containers/);
+    });
+
+    test.each<[string, object, RegExp]>([
+      [
+        "a pod's image",
+        { pod: { namespace: "default", name: "x" } },
+        /"nope": not found in PATH; add it to image: host:…,nope$/,
+      ],
+      ["a root file system", {}, /"nope": not found in PATH; add it to the RootFs's hostBinaries$/],
+    ])("a program that is not among those of %s", async (_name, more, message) => {
+      for (const overlay of [true, false]) {
+        const root = await at.rootFses.create({ path: "/srv/few", hostBinaries: ["sleep"], overlay });
+        expect(await fail("few", { command: ["nope"], rootFs: "/srv/few", ...more })).toMatch(message);
+        await at.rootFses.remove(root);
+      }
     });
 
     test("an OOM kill, which the limit of a CGroup brings about", async () => {

@@ -506,7 +506,7 @@ umount -l /var/lib/barepod/volumes/space_full-name/fast`);
     expect(said("gives-up")).toContain("container app ended with exit code 3");
     expect(said("skips")).toBe("");
     expect(said("greedy")).toContain("OOMKilled");
-    expect(said("typo")).toMatch(/busibox.*not found/s);
+    expect(said("typo")).toMatch(/started: exec: "busibox": not found in PATH; add it to image: host:…,busibox$/m);
     expect(said("lost")).toMatch(/\/not\/there/);
     expect(said("unmounted")).toMatch(/\/srv\/not-there/);
     expect(errors.get("no-program-rootfs-app")).toMatch(/no-such-program/);

@@ -46,6 +46,7 @@ const seen = (...containers: Partial<ContainerState>[]): ProcessState => ({
 });
 const completed = { state: "terminated", reason: "Completed", last: { exitCode: 0, reason: "Completed" } };
 const failed = { state: "terminated", reason: "Error", last: { exitCode: 1, reason: "Error" } };
+const notFound = { last: { exitCode: 127, reason: "StartError" }, error: 'exec: "x": not found in PATH' };
 const crashing = { state: "waiting", reason: "CrashLoopBackOff", restarts: 2, last: { exitCode: 1, reason: "Error" } };
 const shown = (commands: Command[]) => commands.map((command) => render(command, { reveal: false }));
 const stop = `end the containers: ${keeperPath()} ${folder}`;
@@ -170,12 +171,30 @@ describe("up", () => {
       "container main could not be started: no x",
     ],
     [
+      "its image is an archive",
+      seen({ state: "", ...notFound, madeFrom: "archive-12" }),
+      'container main could not be started: exec: "x": not found in PATH',
+    ],
+    [
+      "its root file system lacks a program",
+      seen({ state: "", ...notFound, madeFrom: "host-12" }),
+      `container main could not be started: exec: "x": not found in PATH; add it to the RootFs's hostBinaries`,
+    ],
+    [
       "it is done too early",
       seen({ ...crashing, last: { exitCode: 0, reason: "Completed" } }),
       "container main ended with exit code 0, 3 times: with restartPolicy Always a program must keep running",
     ],
   ])("fails when %s", (_name, state, message) => {
     expect(ready(state)).toEqual({ kind: "failed", message });
+  });
+
+  test("fails for a pod in a pod's words", () => {
+    const state = seen({ state: "", ...notFound, madeFrom: "host-12" });
+    expect(ready(state, { pod: { namespace: "default", name: "web" } })).toEqual({
+      kind: "failed",
+      message: 'container main could not be started: exec: "x": not found in PATH; add it to image: host:…,x',
+    });
   });
 
   test("waits for what has not started, at most as long as it is told", () => {
