@@ -188,6 +188,7 @@ if [ "$status" -eq 0 ]; then`;
 fi`;
   const forget = settle.journal === undefined ? "" : ` && rm -f -- ${quote(`${bootFolder}/${settle.journal}`)}`;
   return `${run}
+  step=-1
   if [ -z "$fact" ]${settle.shared === true ? " || :" : ""}; then rm -f -- ${file}${forget} && { rmdir -- "$o" ${ownersFolder} ${bootFolder} /var/lib/barepod 2>/dev/null || :; }; status=$?; fi
 fi`;
 }

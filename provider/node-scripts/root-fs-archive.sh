@@ -5,7 +5,7 @@
 #   unpack BOX ARCHIVE SHA256 STATE   into the folder BOX; what an interrupted try left there goes first
 #   image STATE ARCHIVE SHA256        makes its image the one of the overlay in folder STATE
 #
-# SHA256 may be empty. An archive may be hostile: it is unpacked by root. tar refuses members that lead out of the folder (absolute names, `..`,
+# It takes long, so it runs without the node's lock. SHA256 may be empty. An archive may be hostile: it is unpacked by root. tar refuses members that lead out of the folder (absolute names, `..`,
 # links that other members go through), and device nodes are removed while nobody else can reach them.
 
 find_archive() {
@@ -50,6 +50,8 @@ image_key() {
   printf 'archive-%.32s' "$sum"
 }
 
+# shellcheck disable=SC2034 # for use_image
+unlocked=yes
 task=$1
 shift
 case $task in

@@ -7,7 +7,8 @@
 #   /var/lib/barepod/images/KEY.users/OBJECT   one for each overlay; the last one takes the image along
 #   /var/lib/barepod/rootfs/OBJECT/lower       link to the image of an overlay
 #
-# All of this happens under the node's lock.
+# All of this happens under the node's lock; what takes long does without (`unlocked` is set then) and takes the lock for
+# what others share. An image is built by one at a time, who holds a lock on its folder of users.
 set -eu
 set -f
 umask 022
@@ -39,13 +40,31 @@ empty_folder() (
   rm -rf $stay -- ./* ./.[!.]* ./..?*
 )
 
+# Runs its words under the node's lock.
+guarded() {
+  if [ -z "${unlocked-}" ]; then
+    "$@"
+    return
+  fi
+  {
+    flock 8
+    "$@"
+  } 8>>/run/barepod/lock
+}
+
 # Makes image KEY the one of the overlay in folder STATE. The rest are the words that build it, into the folder `box`.
 use_image() {
   state=$1 key=$2
   shift 2
+  trap 'guarded give_up' EXIT
+  guarded register
+  [ -d "$images/$key" ] || build "$@"
+  trap - EXIT
+}
+
+# Counts the overlay in: from now on its image stays.
+register() {
   if [ -L "$state/lower" ] && [ "$(readlink -- "$state/lower")" != "$images/$key" ]; then drop_image "$state"; fi
-  box=$images/$key.new
-  trap give_up EXIT
   # The folders above are for root only: a set-user-id program in them is not for the node's users.
   umask 077
   # shellcheck disable=SC2174 # upper and work alone are for all
@@ -53,19 +72,25 @@ use_image() {
   umask 022
   ln -sfn -- "$images/$key" "$state/lower"
   : >"$images/$key.users/${state##*/}"
-  if [ ! -d "$images/$key" ]; then
-    rm -rf -- "$box"
-    mkdir -m 700 -- "$box"
-    "$@"
-    chmod 755 "$box"
-    mv -T -- "$box" "$images/$key"
-  fi
-  trap - EXIT
 }
+
+# A process of its own: its lock outlasts what it has to tidy up.
+build() (
+  flock 7
+  # Somebody else has built it meanwhile.
+  [ ! -d "$images/$key" ] || exit 0
+  box=$images/$key.new
+  trap 'rm -rf -- "$box"' EXIT
+  rm -rf -- "$box"
+  mkdir -m 700 -- "$box"
+  "$@"
+  chmod 755 "$box"
+  mv -T -- "$box" "$images/$key"
+  trap - EXIT
+) 7<"$images/$key.users"
 
 # A failed build leaves nothing behind: neither the image, nor an overlay that nobody has written to.
 give_up() {
-  rm -rf -- "$box"
   if rmdir -- "$state/upper" 2>/dev/null; then
     rm -rf -- "$state" "$images/$key.users/${state##*/}"
     rmdir -- "$images/$key.users" "$images" "${state%/*}" 2>/dev/null || :

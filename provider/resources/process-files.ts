@@ -1,6 +1,7 @@
 /** What the keeper reads, and the commands that call it. Pure. */
-import { all, type Command, either, raw, render, secret, sh, write } from "../command/command";
+import { all, type Command, either, raw, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, refuseMounts, removeFolder } from "../command/folders";
+import { underLock } from "../command/lock";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
 import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
@@ -158,11 +159,6 @@ export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<Pro
 function ephemeralFolders(inputs: ProcessInputs): string[] {
   const volumes = containersOf(inputs).flatMap((container) => container.volumes ?? []);
   return [...new Set(volumes.flatMap((volume) => (volume.ephemeral === true ? [volume.source] : [])))];
-}
-
-/** A Process is started and ended without the node's lock, which the list of folders needs. */
-function underLock(label: string, ...each: readonly Command[]): Command {
-  return raw(label, `{ flock 8 && { ${render(all(...each), { reveal: true })}; }; } 8>> /run/barepod/lock`);
 }
 
 /**

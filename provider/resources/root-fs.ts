@@ -1,6 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
-import { type Command, either, raw, sh } from "../command/command";
+import { all, type Command, either, raw, render, sh } from "../command/command";
 import { makeFolder, refuseLinks, removeFolder } from "../command/folders";
+import { underLock } from "../command/lock";
 import { script } from "../command/script";
 import { OwnershipError } from "../errors";
 import {
@@ -95,8 +96,12 @@ export const rootFsSpec = defineSpec<RootFsInputs, RootFsState>({
   },
   undo: (state, seen) => {
     refuseCovered(state, seen);
-    return [remove(state, seen), removeFolder(state.path)];
+    return [...guarded(state, remove(state, seen), removeFolder(state.path))];
   },
+  slow: ({ archive }) =>
+    archive === undefined
+      ? undefined
+      : { deadlineMs: 15 * 60_000, message: "unpacking the archive", removing: "removing what was unpacked" },
   taken: ({ kind }) => kind === "lost",
   drift: (inputs, seen) => ({
     ...(isWhole(inputs, seen) && (seen.kind === "folder" || seen.kind === "overlay") ? {} : { whole: false }),
@@ -179,9 +184,12 @@ function planFolder(inputs: RootFsInputs, seen: RootFsState | undefined): Comman
   return [
     find(inputs),
     refuseLinks(at),
-    ...(seen === undefined ? [forget(inputs)] : []),
-    makeFolder(at),
-    sh("mkdir", "-p", "-m", "700", "--", statesFolder, state),
+    ...guarded(
+      inputs,
+      ...(seen === undefined ? [forget(inputs)] : []),
+      makeFolder(at),
+      sh("mkdir", "-p", "-m", "700", "--", statesFolder, state),
+    ),
     archive === undefined
       ? script("copy the programs", host, "copy", at, ...programs(inputs))
       : script("unpack the archive", unpacker, "unpack", at, archive, archiveSha256, state),
@@ -191,16 +199,17 @@ function planFolder(inputs: RootFsInputs, seen: RootFsState | undefined): Comman
 
 function planOverlay(inputs: RootFsInputs, seen: RootFsState | undefined): Command[] {
   if (seen?.kind === "overlay") return isWhole(inputs, seen) ? [] : [stamp(inputs)];
-  if (isWhole(inputs, seen)) return mount(inputs);
+  if (isWhole(inputs, seen))
+    return [refuseLinks(inputs.path), ...guarded(inputs, makeFolder(inputs.path)), mountOverlay(inputs)];
   const { archive, archiveSha256 = "" } = inputs;
   const state = stateFolder(inputs.path);
   return [
     refuseLinks(inputs.path),
-    ...(seen === undefined ? [forget(inputs)] : []),
+    ...(seen === undefined ? guarded(inputs, forget(inputs)) : []),
     archive === undefined
       ? script("make the image", host, "image", state, ...programs(inputs))
       : script("make the image", unpacker, "image", state, archive, archiveSha256),
-    makeFolder(inputs.path),
+    ...guarded(inputs, makeFolder(inputs.path)),
     mountOverlay(inputs),
     stamp(inputs),
   ];
@@ -220,8 +229,14 @@ function find(inputs: RootFsInputs): Command {
     : script("find the archive", unpacker, "find", inputs.archive);
 }
 
+/** At boot, where whoever replays the journal has the node's lock. */
 function mount(inputs: RootFsInputs): Command[] {
   return [refuseLinks(inputs.path), makeFolder(inputs.path), mountOverlay(inputs)];
+}
+
+/** An archive is unpacked without the node's lock; what others share needs it even so. */
+function guarded({ archive }: RootFsInputs, ...each: readonly Command[]): readonly Command[] {
+  return archive === undefined ? each : [underLock(render(all(...each), { reveal: false }), ...each)];
 }
 
 function mountOverlay(inputs: RootFsInputs): Command {

@@ -222,6 +222,34 @@ describe.skipIf(obstacle)(
       expect(await node.listing()).toBe(before);
     });
 
+    test("keeps nobody waiting but those who want the same archive", async () => {
+      const bytes = tar(good);
+      await node.write(archive, bytes);
+      const archiveSha256 = createHash("sha256").update(bytes).digest("hex");
+      const users = `/var/lib/barepod/images/archive-${archiveSha256.slice(0, 32)}.users`;
+      // As if somebody were unpacking it at this moment.
+      await node.sh(`mkdir -p ${users}; exec 9<${users}; flock 9; sleep 600 >&- 2>&- & echo $! >/run/unpacking`);
+      const made = [
+        { path, archive, archiveSha256, overlay: true },
+        { path: "/srv/t/other", archive, archiveSha256, overlay: true, owner: "nonce/urn:other" },
+      ].map((inputs) => node.create(inputs));
+      let settled = 0;
+      for (const each of made) void each.finally(() => settled++);
+      await node.sh(`while [ "$(ls ${users} | wc -l)" -lt 2 ]; do sleep 0.05; done`);
+      const host = await node.create({ path: "/srv/t/host", hostBinaries: ["ls"], owner: "nonce/urn:host" });
+      expect(settled).toBe(0);
+      await node.sh("kill $(cat /run/unpacking); rm /run/unpacking");
+      const outs = await Promise.all(made);
+      expect(await node.sh(`cat ${path}/bin/su /srv/t/other/bin/su; ls /var/lib/barepod/images`)).toBe(
+        [
+          "programprogram" + `archive-${archiveSha256.slice(0, 32)}`,
+          `archive-${archiveSha256.slice(0, 32)}.users`,
+        ].join("\n"),
+      );
+      for (const each of [host, ...outs]) await node.remove(each);
+      expect(await node.listing()).toBe(before);
+    });
+
     test("reads what the node's tar can decompress", async () => {
       await node.write("/srv/plain.tar", tar(good));
       await node.sh("command -v zstd; zstd -qf /srv/plain.tar -o /srv/plain.tar.zst");
