@@ -30,8 +30,9 @@ describe("the quickstart on a machine with systemd and cgroup v2", { timeout: 15
     await stack.up();
     // The three pods take their addresses in any order; each keeps its own, also over a reboot.
     const { resources } = (await stack.export()).deployment;
-    const web = resources.find(({ urn }) => urn.endsWith("barepod:index:Pod::web"))?.outputs;
-    page = `curl -sSf --max-time 20 http://${(web?.["status"] as { podIP: string }).podIP}/`;
+    const web = resources.find(({ urn }) => urn.endsWith("barepod:index:Pod::web"));
+    const status = web?.outputs?.["status"] as { podIP: string } | undefined;
+    page = `curl -sSf --max-time 20 http://${status?.podIP}/`;
   }, 30 * minutes);
 
   afterAll(async () => {
