@@ -15,7 +15,7 @@ export function secretPath(keys: readonly string[]): string {
 }
 
 /** Whether an input is, or holds, a secret. */
-export function isSecret(inputs: NodeInputs, key: string): boolean {
+export function isSecret(inputs: { readonly secrets?: readonly string[] | undefined }, key: string): boolean {
   return inputs.secrets?.some((path) => path === key || path.startsWith(`${key}/`)) ?? false;
 }
 

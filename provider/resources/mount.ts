@@ -4,6 +4,7 @@ import { makeFolder, makeMountPoint, refuseLinks, removeFolder } from "../comman
 import { type MountState, mountAt } from "../facts/mount";
 import { isUnknown, list, optional, type Problem, path, required, text } from "../fields";
 import { containsUnknown, defineSpec, equal, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
+import { isSecret } from "../secrets";
 
 /** The inputs of a {@link Mount}. */
 export interface MountArgs extends PrimitiveArgs {
@@ -22,7 +23,8 @@ export interface MountArgs extends PrimitiveArgs {
   /**
    * Options as mount(8) knows them, one an element: `["bind", "ro"]`, `["size=64m", "mode=0700"]`. The flags `ro`, `rw`,
    * `nosuid`, `nodev`, `noexec`, `noatime` and a tmpfs's size change in place; other changes replace the Mount. A bind mount
-   * takes no others, and has the flags of the mount that its source lies on as well.
+   * takes no others, and has the flags of the mount that its source lies on as well. None may be a secret: the kernel shows
+   * the options of a mount to everybody, and `ps` those of mount(8). For cifs give `credentials=` and a File.
    * @defaultValue none
    */
   readonly options?: pulumi.Input<string[]> | undefined;
@@ -35,6 +37,9 @@ export interface MountInputs extends NodeInputs {
   readonly fsType?: string;
   readonly options?: readonly string[];
 }
+
+const publicOptions =
+  "must not hold a secret: a mount's options are seen in the list of processes and of mounts; cifs takes credentials=PATH, where a File may lie, others have the like";
 
 /** Options that are flags of one mount, which the kernel reports one by one, and what clears each. */
 const opposites: Readonly<Record<string, string>> = {
@@ -64,7 +69,8 @@ export const mountSpec = defineSpec<MountInputs, MountState>({
       }),
     ),
   },
-  check: ({ source, fsType, options }) => {
+  check: ({ source, fsType, options, secrets }) => {
+    if (isSecret({ secrets }, "options")) return [{ path: "options", reason: publicOptions }];
     const wrong = wrongOptions(options ?? []);
     if (wrong.length > 0) return wrong;
     if (fsType === undefined && options !== undefined && !isBind({ options }))

@@ -119,3 +119,13 @@ test("takes every option that has an effect, and what a preview does not know", 
   expect(checkInputs(mountSpec, { ...bind, options })).toEqual([]);
   expect(checkInputs(mountSpec, { ...tmpfs, options: ["mode=0700", "size=1m", "ro"] })).toEqual([]);
 });
+
+test("takes no secret among the options, which everybody on the node can read", () => {
+  const cifs = { ...tmpfs, source: "//server/share", fsType: "cifs", options: ["username=ann", "password=canary"] };
+  expect(checkInputs(mountSpec, cifs)).toEqual([]);
+  const [problem, ...more] = checkInputs(mountSpec, { ...cifs, secrets: ["options/1"] });
+  expect(more).toEqual([]);
+  expect(problem?.path).toBe("options");
+  expect(problem?.reason).toMatch(/credentials=PATH/);
+  expect(problem?.reason).not.toContain("canary");
+});
