@@ -278,7 +278,7 @@ export class Operation<I extends NodeInputs, S> {
     return new CommandError({
       what: `${this.#title()}: ${failed === undefined ? "could not record the owner" : "a command failed"}`,
       node: outcome.node ?? this.#inputs.node,
-      command: failed === undefined ? "(the registry of owners)" : this.mask(render(failed, { reveal: false })),
+      command: failed === undefined ? "(the registry of owners)" : this.mask(shown(failed)),
       exitCode: outcome.exitCode,
       stderr: outcome.stderr ?? "",
       // The shell's own printf has no better words for a full disk than "I/O error".
@@ -296,6 +296,12 @@ export class Operation<I extends NodeInputs, S> {
     const identity = this.#spec.identity.map((key) => String(this.#inputs[key] ?? "")).join(" ");
     return `${this.#spec.type} ${identity}`;
   }
+}
+
+/** A command to paste, or in brackets what a text of our own does, which would be too long for a message. */
+function shown(command: Command): string {
+  const text = render(command, { reveal: false });
+  return command.kind === "raw" ? `(${text})` : text;
 }
 
 /** The Node's nonce, which tells stacks apart, and the resource's first URN. */

@@ -37,7 +37,11 @@ const RUN_DIRECTORY = "/run/barepod";
 function greeting(nonce: string): string {
   return [
     markerText(nonce, 0, STATUS.batchEnd),
-    "export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}\n",
+    // What else the login's PATH has comes behind, each folder once: messages show it.
+    "barepod_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; set -f; IFS=:\n",
+    "for barepod_each in $PATH; do\n",
+    'case :$barepod_path: in *:"$barepod_each":*) ;; *) barepod_path=$barepod_path:$barepod_each ;; esac\n',
+    "done; set +f; unset IFS; export LC_ALL=C PATH=$barepod_path\n",
     "unset CDPATH ENV BASH_ENV; umask 022; cd /\n",
     `[ -d ${RUN_DIRECTORY} ] || mkdir -p -m 700 ${RUN_DIRECTORY} </dev/null 2>/dev/null\n`,
     "read -r _ _ _ _ barepod_group _ </proc/$$/stat\n",

@@ -100,7 +100,12 @@ describe.skipIf(obstacle)(
     });
 
     test.each([
-      [["true", "no-such-program"], /the node has no program no-such-program in/],
+      // Once each folder, and in brackets what nobody can paste.
+      [
+        ["true", "no-such-program"],
+        /the node has no program no-such-program in (?!.*(?:^|[ :])(\/[^:]*):(?:.*:)?\1(?::|$))\/usr\/local\/sbin:.*$/m,
+      ],
+      [["no-such"], / {2}\(find the programs: find no-such\) {3}exited 1\n/],
       [["/usr/bin/no such"], /the node has no program \/usr\/bin\/no such/],
       [["/etc/passwd"], /\/etc\/passwd is not a program/],
       [["/usr/bin"], /\/usr\/bin is not a program/],
