@@ -53,6 +53,13 @@ index($5 "/", ENVIRON["barepod_path"] "/") == 1 { print $5 }' /proc/self/mountin
   );
 }
 
+/** Removes a folder with all that is in it, but what {@link refuseMounts} refuses; busybox has no option to stay out of mounts. */
+export function removeTree(path: string): Command[] {
+  const script = `stay=; case $(rm --version 2>/dev/null) in *coreutils*) stay=--one-file-system ;; esac
+rm -rf $stay -- "$1"`;
+  return [refuseMounts(path), raw("remove the folder with what is in it", script, path)];
+}
+
 /** Makes a mount point for a bind mount: a folder, or an empty file for a file. */
 export function makeMountPoint(source: string, target: string): Command {
   const file = raw(

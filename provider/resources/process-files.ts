@@ -1,6 +1,6 @@
 /** What the keeper reads, and the commands that call it. Pure. */
 import { all, type Command, either, raw, secret, sh, write } from "../command/command";
-import { makeFolder, parentOf, refuseMounts, removeFolder } from "../command/folders";
+import { makeFolder, parentOf, removeFolder, removeTree } from "../command/folders";
 import { underLock } from "../command/lock";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
@@ -117,8 +117,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
     ...ephemeralFolders(inputs).flatMap((path) => [
-      refuseMounts(path),
-      sh("rm", "-rf", "--one-file-system", "--", path),
+      ...removeTree(path),
       underLock("remove the folder of the containers", removeFolder(path), removeFolder(parentOf(path))),
     ]),
     underLock(

@@ -526,6 +526,21 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
       expect(await sh("cat /srv/data/file; ls /var/lib/barepod; rm -r /srv/data")).not.toContain("volumes");
     });
 
+    test("are removed with a busybox's rm, too", async () => {
+      const own = "/var/lib/barepod/volumes/v/tree";
+      await sh('ln -s "$(command -v busybox)" /usr/local/sbin/rm');
+      const made = await create("plain-tools", {
+        rootFs: box,
+        command: shell("mkdir /own/folder; > /own/folder/.file; exec sleep 1000"),
+        volumes: [{ source: own, target: "/own", ephemeral: true }],
+        terminationGracePeriodSeconds: 0,
+      });
+      await at.until(`[ -e ${own}/folder/.file ]`);
+      await remove(made);
+      await sh("/bin/rm /usr/local/sbin/rm");
+      expect(await sh("ls /var/lib/barepod")).not.toContain("volumes");
+    });
+
     test("keep what somebody has mounted in a folder of its own, and say so", async () => {
       const own = "/var/lib/barepod/volumes/v/mounted";
       // On the same file system: there `rm --one-file-system` would go on.

@@ -94,7 +94,7 @@ describe("the plan", () => {
         /^end what is left without its folder: .* web \/var\/log\/pods\/default_web_[0-9a-f-]{36} \/var\/log\/containers\/web_default_main-[0-9a-f]{64}\.log$/,
       ),
       "refuse to remove what is mounted: /var/lib/barepod/volumes/v",
-      "rm -rf --one-file-system -- /var/lib/barepod/volumes/v",
+      "remove the folder with what is in it: /var/lib/barepod/volumes/v",
       "remove the folder of the containers",
       "remove the folders that are empty",
     ]);
