@@ -42,7 +42,7 @@ $missing"; path=\${path%/*}; done
  * Refuses to go on while something is mounted on a folder or below it: what is removed there would be removed in what is
  * mounted, and `rm --one-file-system` goes into a bind mount of the same file system.
  */
-export function refuseMounts(path: string): Command {
+function refuseMounts(path: string): Command {
   return raw(
     "refuse to remove what is mounted",
     `below=$(barepod_path=$1 awk '

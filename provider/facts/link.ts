@@ -4,7 +4,15 @@
  */
 import { quote } from "../command/quote";
 import type { Fact } from "../frame";
+import { boundedName } from "../naming";
 import { nodeFolder } from "./node";
+
+/** The file that tells the address in a namespace: by its name if a Namespace has made it, else by its whole path. */
+export function addressFile(namespace: string): string {
+  const own = /^\/run\/barepod\/namespaces\/([A-Za-z0-9][A-Za-z0-9._-]*)$/.exec(namespace)?.[1];
+  // A Namespace's name begins with a letter or a digit.
+  return `/run/barepod/addresses/${own ?? boundedName("_", namespace, 63)}`;
+}
 
 /** Where addresses are reserved: a file for each, that holds the name of the object that has it. */
 export const addressPool = "/var/lib/barepod/ipam";

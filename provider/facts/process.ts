@@ -1,6 +1,7 @@
 /** A keeper and its containers, from the folder that they keep under /run/barepod/process. */
 import { quote } from "../command/quote";
 import type { Fact } from "../frame";
+import { addressFile } from "./link";
 import { nodeFolder } from "./node";
 
 /** One container, as the keeper knows it. */
@@ -52,7 +53,7 @@ export function processAt(
   stamps: Readonly<Record<string, string>> = {},
 ): Fact<ProcessState> {
   const cases = Object.entries(stamps).map(([container, file]) => `${quote(container)}) stamp=${quote(file)} ;;`);
-  const address = `/run/barepod/addresses/${namespace?.slice(namespace.lastIndexOf("/") + 1) ?? "-"}`;
+  const address = namespace === undefined ? "/dev/null" : addressFile(namespace);
   // What a program has printed may be any bytes: it travels as base64, or the text would not compare equal.
   return {
     script: `d=${quote(processFolder(name))} t='\t'

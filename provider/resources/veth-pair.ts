@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import { type Command, raw, sh } from "../command/command";
 import { parentOf } from "../command/folders";
 import {
+  addressFile,
   addressPool,
   type EndState,
   heldFunction,
@@ -188,7 +189,7 @@ function queryOf(inputs: VethPairInputs): VethQuery {
     link: linkName("bp", inputs.name),
     pin: `${inputs.namespace}/net`,
     interfaceName: interfaceOf(inputs),
-    addressFile: `/run/barepod/addresses/${inputs.namespace.slice(inputs.namespace.lastIndexOf("/") + 1)}`,
+    addressFile: addressFile(inputs.namespace),
   };
 }
 

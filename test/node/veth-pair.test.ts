@@ -96,6 +96,21 @@ describe.skipIf(obstacle)(`a VethPair${obstacle === undefined ? "" : ` (${obstac
     expect(await read(eth0)).toMatchObject({ id: "" });
   });
 
+  test("tells the addresses of two namespaces apart whose paths end in one name", async () => {
+    const ours = await create(inputs(await namespace("twin")));
+    await sh("mkdir -p /run/netns; : > /run/netns/twin; unshare --net=/run/netns/twin true");
+    // What `ip netns add` has made is a file, where a Namespace has a folder of pins.
+    await sh("mkdir -p /run/other/twin; ln -s /run/netns/twin /run/other/twin/net");
+    const other = await create(inputs("/run/other/twin"));
+    expect(other.address).not.toBe(ours.address);
+    expect((await read(ours)).inputs.up).toBe(true);
+    expect((await read(other)).inputs.up).toBe(true);
+    await remove(other);
+    expect((await read(ours)).inputs.up).toBe(true);
+    await remove(ours);
+    await sh("rm -r /run/other; umount /run/netns/twin; rm -r /run/netns; [ ! -e /run/barepod/addresses ]");
+  });
+
   test("carries packets between two namespaces, and none without the pair", async () => {
     const [a, b] = await Promise.all([namespace("a"), namespace("b")]);
     const [first, second] = await Promise.all([create(inputs(a)), create(inputs(b))]);
@@ -213,7 +228,9 @@ describe.skipIf(obstacle)(`a VethPair${obstacle === undefined ? "" : ` (${obstac
     );
     const made = await create(inputs(folder));
     expect(made.name).toMatch(/^it-is-touch-tmp-pwned-/);
-    expect(await sh("test ! -e /tmp/pwned; ls /run/barepod/addresses")).toBe('pwned)" \\; -x');
+    expect(await sh("test ! -e /tmp/pwned; ls /run/barepod/addresses")).toMatch(
+      /^_run-barepod-namespaces-it-is-[\w-]*$/,
+    );
     await remove(made);
   });
 
