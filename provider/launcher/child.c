@@ -7,6 +7,7 @@
  */
 #include "child.h"
 
+#include "environment.h"
 #include "group.h"
 #include "identity.h"
 #include "mounts.h"
@@ -128,25 +129,40 @@ static void reset_signals(void) {
   sys(rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof none);
 }
 
-static const char *search_path(const struct config *config) {
-  for (usize i = 0; i < config->environment_count; i++) {
-    const char *entry = config->environment[i];
-    if (entry[0] == 'P' && entry[1] == 'A' && entry[2] == 'T' && entry[3] == 'H' && entry[4] == '=') return entry + 5;
+/** Linux bounds each string and all of them together, and says only that a bound was met. No value is shown. */
+__attribute__((noreturn)) static void fail_too_long(const struct environment *environment) {
+  const char *longest = "";
+  usize length = 0, argument = 0;
+  for (usize i = 0; environment->arguments[i]; i++) {
+    usize this = text_length(environment->arguments[i]);
+    if (this > length) argument = i, length = this;
   }
-  return DEFAULT_PATH;
+  for (char **at = environment->variables; *at; at++) {
+    usize this = text_length(*at);
+    if (this > length) longest = *at, length = this;
+  }
+  TEXT(name, 280);
+  for (; *longest && *longest != '=' && name.length < 256; longest++) name.data[name.length++] = *longest;
+  name.data[name.length] = 0;
+  if (name.length) text_format(&name, " has");
+  else text_format(&name, "argument %u has", (u64)argument);
+  fail(EXIT_NOT_EXECUTABLE, "exec", "the arguments and the environment are longer than Linux takes; %s %u bytes", name.data,
+       (u64)length);
 }
 
-__attribute__((noreturn)) static void execute(const struct config *config) {
-  const char *name = config->arguments[0];
+__attribute__((noreturn)) static void execute(const struct environment *environment) {
+  const char *name = environment->arguments[0];
+  const char *path = environment_get(environment, "PATH");
   usize length = text_length(name);
   long denied = 0;
   for (usize i = 0; i < length; i++) {
     if (name[i] != '/') continue;
-    long result = sys(execve, name, config->arguments, config->environment);
+    long result = sys(execve, name, environment->arguments, environment->variables);
+    if (result == -E2BIG) fail_too_long(environment);
     if (result == -ENOENT || result == -ENOTDIR) fail(EXIT_NOT_FOUND, "exec", "%q: %e", name, (int)result);
     fail(EXIT_NOT_EXECUTABLE, "exec", "%q: %e", name, (int)result);
   }
-  for (const char *path = search_path(config);;) {
+  for (path = path ? path : DEFAULT_PATH;;) {
     char candidate[PATH_BYTES];
     usize part = 0;
     while (path[part] && path[part] != ':') part++;
@@ -156,7 +172,8 @@ __attribute__((noreturn)) static void execute(const struct config *config) {
       /* An empty part is the working directory. */
       if (part) candidate[at++] = '/';
       memcpy(candidate + at, name, length + 1);
-      long result = sys(execve, candidate, config->arguments, config->environment);
+      long result = sys(execve, candidate, environment->arguments, environment->variables);
+      if (result == -E2BIG) fail_too_long(environment);
       if (result == -EACCES) denied = result;
       else if (result != -ENOENT && result != -ENOTDIR)
         fail(EXIT_NOT_EXECUTABLE, "exec", "%q: %e", candidate, (int)result);
@@ -171,11 +188,13 @@ __attribute__((noreturn)) static void execute(const struct config *config) {
 void child_run(const struct child *child) {
   const struct config *config = child->config;
   struct seccomp seccomp;
+  struct environment environment;
 
   reset_signals();
   sys(setsid);
   sys(umask, 0);
   read_seccomp(config, &seccomp);
+  make_environment(config, &environment);
   set_oom_score_adj(config);
   join_cgroups(child);
   join_namespaces(config);
@@ -195,5 +214,5 @@ void child_run(const struct child *child) {
   u8 ready = CHILD_READY;
   write_all(report_fd, &ready, 1);
   load_seccomp(&seccomp);
-  execute(config);
+  execute(&environment);
 }

@@ -12,7 +12,7 @@
 #define PATH_BYTES 4096
 
 /** A directive that may be given several times and is done in order. */
-enum kind { JOIN, FOLDER, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT };
+enum kind { JOIN, FOLDER, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT, ENV, ENVFILE, ENVLINE, ENVDIR };
 
 struct directive {
   enum kind kind;
@@ -21,7 +21,7 @@ struct directive {
   char *field[5];
   /**
    * What `field` says as numbers. JOIN: its CLONE_NEW* flag. DEVICE: type, major, minor, mode. RLIMIT: its number, soft
-   * and hard limit. MOUNT: for a shared bind, the descriptor of its source.
+   * and hard limit. MOUNT: for a shared bind, the descriptor of its source. ENVFILE, ENVLINE, ENVDIR: 1 if optional.
    */
   u64 number[4];
 };
@@ -35,19 +35,32 @@ struct mount_flags {
 
 enum stdio { STDIO_LOG, STDIO_INHERIT };
 
-struct config {
-  struct directive *directives;
-  usize directive_count;
-  /** Both end in a NULL. */
+/** What an included file gives: the defaults that come with an image. */
+struct image {
   char **arguments;
   usize argument_count;
   char **environment;
   usize environment_count;
+  char *cwd, *user;
+  u32 stop_signal;
+};
 
-  char *root, *hostname, *cwd, *seccomp, *log, *link, *status;
+struct config {
+  struct directive *directives;
+  usize directive_count;
+  char **arguments;
+  usize argument_count;
+  struct image image;
+  /** The image's arguments stand before this one. */
+  usize include_at;
+
+  char *root, *hostname, *cwd, *seccomp, *log, *link, *status, *include, *user, *identity;
   /** CLONE_NEW* of `new`, and of `join`. */
   u32 fresh, joined;
   bool readonly, no_new_privs, has_uid, has_gid, has_groups, has_capabilities, has_oom_score_adj;
+  bool expand, strict_groups, nonroot;
+  /** What TERM becomes, or 0. */
+  u32 stop_signal;
   u32 umask, uid, gid;
   u32 group_count, groups[CONFIG_MOST_GROUPS];
   u64 bounding, effective, inheritable, ambient;
@@ -55,8 +68,6 @@ struct config {
   enum stdio stdio;
   u64 rotate_bytes;
   u32 rotate_files;
-  /** Which of the directives that may stand only once were there. */
-  u64 seen;
 };
 
 /** The bytes of memory that config_parse needs for a text of `length` bytes with `lines` newlines. */
@@ -67,6 +78,10 @@ usize config_memory(usize lines);
  * config_memory() bytes, aligned to 8; the result points into both. On failure `error` holds the line and the reason.
  */
 bool config_parse(struct config *config, char *bytes, usize length, void *memory, struct text *error);
+/** The same for the file that `include` names, afterwards. */
+bool config_include(struct config *config, char *bytes, usize length, void *memory, struct text *error);
+/** What can only be said, and what is only settled, once all lines of both are known. */
+bool config_check(struct config *config, struct text *error);
 
 /** The comma-separated flags of `mount`; config_parse has already refused unknown ones. */
 bool config_mount_flags(const char *field, struct mount_flags *out);

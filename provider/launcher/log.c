@@ -47,11 +47,6 @@ static bool is_rotated(const char *name, const char *base) {
   return !name[STAMP_LENGTH];
 }
 
-static bool is_before(const char *one, const char *other) {
-  while (*one && *one == *other) one++, other++;
-  return (u8)*one < (u8)*other;
-}
-
 /** Removes the oldest rotated files, one pass over the directory each, until FILES - 1 are left. */
 static void prune(void) {
   usize slash = 0;
@@ -78,7 +73,7 @@ static void prune(void) {
         at += entry_length;
         if (!is_rotated(name, file.path + slash + 1)) continue;
         count++;
-        if (!*oldest || is_before(name, oldest)) memcpy(oldest, name, text_length(name) + 1);
+        if (!*oldest || text_before(name, oldest)) memcpy(oldest, name, text_length(name) + 1);
       }
     }
     if (length < 0 || count <= file.rotate_files - 1) break;

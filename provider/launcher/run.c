@@ -10,6 +10,7 @@
 #include "cri.h"
 #include "folder.h"
 #include "group.h"
+#include "load.h"
 #include "log.h"
 #include "report.h"
 #include "self.h"
@@ -18,52 +19,8 @@ static struct config config;
 static struct cri_output output;
 static struct cri_stream streams[2];
 static char status_memory[PATH_BYTES];
-
-static void *map(usize length) {
-  long address = sys(mmap, NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (address < 0 && address > -4096) fail(EXIT_SETUP, "config", "mmap: %e", (int)address);
-  return (void *)address;
-}
-
-/** What the configuration lies in. */
-static struct {
-  char *bytes;
-  usize length;
-  void *parsed;
-  usize parsed_length;
-} memory;
-
-/** Appends a file to what is in memory. */
-static void read_file(const char *path, usize *length) {
-  long fd = sys(openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail(EXIT_SETUP, "config", "%s: %e", path, (int)fd);
-  while (*length < memory.length) {
-    long result = sys(read, fd, memory.bytes + *length, memory.length - *length);
-    if (result == -EINTR) continue;
-    if (result < 0) fail(EXIT_SETUP, "config", "%s: %e", path, (int)result);
-    if (!result) break;
-    *length += (usize)result;
-  }
-  sys(close, fd);
-  if (*length > CONFIG_MOST_BYTES) fail(EXIT_SETUP, "config", "%s: more than %u bytes", path, (u64)CONFIG_MOST_BYTES);
-}
-
-/** Reads the files of a list that ends in a NULL, as if they were one. */
-static void load(char **paths) {
-  usize length = 0, lines = 0;
-  memory.length = CONFIG_MOST_BYTES + 1;
-  memory.bytes = map(memory.length);
-  for (char **path = paths; *path; path++) {
-    if (length && memory.bytes[length - 1] != '\n') memory.bytes[length++] = '\n';
-    read_file(*path, &length);
-  }
-  for (usize i = 0; i < length; i++) lines += memory.bytes[i] == '\n';
-  memory.parsed_length = config_memory(lines);
-  memory.parsed = map(memory.parsed_length);
-  TEXT(error, 768);
-  if (!config_parse(&config, memory.bytes, length, memory.parsed, &error))
-    fail(EXIT_SETUP, "config", "%s: %s", paths[0], error.data);
-}
+/** What TERM becomes on its way to the process. */
+static u32 stop_signal;
 
 static void join_pid_namespace(void) {
   for (usize i = 0; i < config.directive_count; i++) {
@@ -235,7 +192,7 @@ __attribute__((noreturn)) static void attend(long pid, int report, int out, int 
       struct signalfd_siginfo signal;
       if (sys(read, signals, &signal, sizeof signal) != sizeof signal) continue;
       if (signal.signal == SIGCHLD) ended = reap(pid, &status, WNOHANG);
-      else sys(kill, pid, signal.signal);
+      else sys(kill, pid, signal.signal == SIGTERM ? stop_signal : signal.signal);
     }
   }
   drain(&sources[OUT], &streams[0]);
@@ -263,7 +220,7 @@ void run(char **paths) {
   output.flush = flush;
   streams[0].name = "stdout";
   streams[1].name = "stderr";
-  load(paths);
+  load_config(paths, &config);
   if (config.status) {
     memcpy(status_memory, config.status, text_length(config.status) + 1);
     status_path = status_memory;
@@ -308,7 +265,7 @@ void run(char **paths) {
     sys(kill, pid, SIGKILL);
     fail(EXIT_SETUP, "start", "signalfd: %e", (int)signals);
   }
-  sys(munmap, memory.bytes, memory.length);
-  sys(munmap, memory.parsed, memory.parsed_length);
+  stop_signal = config.stop_signal ? config.stop_signal : SIGTERM;
+  unload_config();
   attend(pid, report[0], out[0], err[0], (int)signals);
 }

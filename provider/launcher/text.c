@@ -108,6 +108,11 @@ bool text_equal(const char *one, const char *other) {
   return *one == *other;
 }
 
+bool text_before(const char *one, const char *other) {
+  while (*one && *one == *other) one++, other++;
+  return (u8)*one < (u8)*other;
+}
+
 const u8 *text_find(const u8 *bytes, u8 byte, usize length) {
   const u64 ones = 0x0101010101010101ull;
   usize i = 0;

@@ -27,6 +27,8 @@ void text_format_list(struct text *text, const char *format, __builtin_va_list a
 
 usize text_length(const char *string);
 bool text_equal(const char *one, const char *other);
+/** Whether one sorts before the other, byte by byte. */
+bool text_before(const char *one, const char *other);
 /** The first `byte` in `length` bytes, or NULL. */
 const u8 *text_find(const u8 *bytes, u8 byte, usize length);
 /** A whole field as a number in base 8, 10 or 16, at most `most`. False for anything else, also for the empty field. */

@@ -144,6 +144,11 @@ export class Box {
     return { launcherPid: child.pid as number, pid, ended, child };
   }
 
+  /** Resolves once the process has written this to its standard output. */
+  async logged(text: string): Promise<void> {
+    await until(() => readLog(this.log, "stdout").includes(text));
+  }
+
   close(): void {
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,16 +1,21 @@
 #!/bin/sh
-# Fuzzes the launcher's parser and its CRI splitter for a bounded time: fuzz/run.sh [SECONDS per target, default 20].
+# Fuzzes the launcher's parsers for a bounded time: fuzz/run.sh [SECONDS per target, default 20 [TARGET...]].
 # Needs clang with its sanitizer runtime. New inputs stay in a temporary folder; only the seeds are kept in corpus/.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:-20}
+[ $# -eq 0 ] || shift
+[ $# -gt 0 ] || set -- config expand cri
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for target in config cri; do
-  ${CLANG:-clang} -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -o "$work/$target" \
-    "$here/$target.c" "$here/../$target.c" "$here/../text.c"
+for target; do
+  sources="$here/$target.c $here/../$target.c $here/../text.c"
+  [ "$target" != config ] || sources="$sources $here/../fields.c"
+  # shellcheck disable=SC2086 # a list of paths
+  ${CLANG:-clang} -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+    -o "$work/$target" $sources
   mkdir "$work/$target.corpus"
   if ! "$work/$target" -max_total_time="$seconds" -max_len=4096 -print_final_stats=1 -artifact_prefix="$work/" \
     "$work/$target.corpus" "$here/corpus/$target" 2>"$work/$target.log"; then
