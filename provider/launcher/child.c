@@ -13,6 +13,7 @@
 #include "mounts.h"
 #include "report.h"
 #include "self.h"
+#include "user.h"
 
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -186,8 +187,9 @@ __attribute__((noreturn)) static void execute(const struct environment *environm
 }
 
 void child_run(const struct child *child) {
-  const struct config *config = child->config;
+  struct config *config = child->config;
   struct seccomp seccomp;
+  struct identity identity;
   struct environment environment;
 
   reset_signals();
@@ -195,11 +197,13 @@ void child_run(const struct child *child) {
   sys(umask, 0);
   read_seccomp(config, &seccomp);
   make_environment(config, &environment);
+  open_identity(config, false, &identity);
   set_oom_score_adj(config);
   join_cgroups(child);
   join_namespaces(config);
   make_namespaces(config);
   enter_root(config);
+  resolve_user(config, &identity, &environment);
   if (config->stdio == STDIO_LOG) {
     connect_standard_input();
     connect(child->standard_output, 1);

@@ -10,7 +10,8 @@
 #define CHILD_READY 'R'
 
 struct child {
-  const struct config *config;
+  /** The child's own copy, which it completes. */
+  struct config *config;
   /** The child's standard output and error, or -1 to keep the launcher's. */
   int standard_output, standard_error;
   /** The cgroup directive that clone3 already did, or -1. */

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as fc from "fast-check";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { expandContainer } from "../../provider/kubernetes/expand";
 import { Box, configText, type Directive, launcher, reasonToSkip } from "./box";
