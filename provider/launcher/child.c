@@ -11,6 +11,7 @@
 #include "group.h"
 #include "identity.h"
 #include "mounts.h"
+#include "namespaces.h"
 #include "report.h"
 #include "self.h"
 #include "user.h"
@@ -35,38 +36,6 @@ static void set_oom_score_adj(const struct config *config) {
     fail(EXIT_SETUP, "oom_score_adj", "%d: %e: lowering it needs CAP_SYS_RESOURCE", config->oom_score_adj, (int)result);
   if (result < 0) fail(EXIT_SETUP, "oom_score_adj", "%d: %e", config->oom_score_adj, (int)result);
   sys(close, fd);
-}
-
-/** All pins are opened first: joining a mount namespace changes what paths mean. */
-static void join_namespaces(const struct config *config) {
-  int fds[6];
-  const struct directive *joins[6];
-  usize count = 0;
-  for (usize i = 0; i < config->directive_count; i++) {
-    const struct directive *directive = &config->directives[i];
-    /* The parent has joined the PID namespace: that takes effect for children only. */
-    if (directive->kind != JOIN || directive->number[0] == CLONE_NEWPID) continue;
-    long fd = sys(openat, AT_FDCWD, directive->field[1], O_RDONLY | O_CLOEXEC);
-    if (fd < 0) fail(EXIT_SETUP, "namespace", "join %s %s: %e", directive->field[0], directive->field[1], (int)fd);
-    fds[count] = (int)fd;
-    joins[count++] = directive;
-  }
-  for (usize i = 0; i < count; i++) {
-    long result = sys(setns, fds[i], joins[i]->number[0]);
-    if (result < 0)
-      fail(EXIT_SETUP, "namespace", "join %s %s: %e", joins[i]->field[0], joins[i]->field[1], (int)result);
-    sys(close, fds[i]);
-  }
-}
-
-static void make_namespaces(const struct config *config) {
-  u32 fresh = config->fresh & ~(u32)CLONE_NEWPID;
-  if (!fresh) return;
-  long result = sys(unshare, fresh);
-  if (result < 0) fail(EXIT_SETUP, "namespace", "cannot make the new namespaces: %e", (int)result);
-  if (!config->hostname) return;
-  result = sys(sethostname, config->hostname, text_length(config->hostname));
-  if (result < 0) fail(EXIT_SETUP, "namespace", "hostname %s: %e", config->hostname, (int)result);
 }
 
 static void connect(int fd, int as) {
@@ -188,6 +157,7 @@ __attribute__((noreturn)) static void execute(const struct environment *environm
 
 void child_run(const struct child *child) {
   struct config *config = child->config;
+  bool is_exec = child->process >= 0;
   struct seccomp seccomp;
   struct identity identity;
   struct environment environment;
@@ -197,15 +167,19 @@ void child_run(const struct child *child) {
   sys(umask, 0);
   read_seccomp(config, &seccomp);
   make_environment(config, &environment);
-  open_identity(config, false, &identity);
+  open_identity(config, is_exec, &identity);
   set_oom_score_adj(config);
   join_cgroups(child);
-  join_namespaces(config);
-  make_namespaces(config);
-  enter_root(config);
+  if (is_exec) {
+    join_process(child->process);
+  } else {
+    join_namespaces(config);
+    make_namespaces(config);
+    enter_root(config);
+  }
   resolve_user(config, &identity, &environment);
-  if (config->stdio == STDIO_LOG) {
-    connect_standard_input();
+  if (is_exec || config->stdio == STDIO_LOG) connect_standard_input();
+  if (child->standard_output >= 0) {
     connect(child->standard_output, 1);
     connect(child->standard_error, 2);
   }
@@ -214,6 +188,8 @@ void child_run(const struct child *child) {
   if (config->root) sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
   sys(umask, config->umask);
   become(config);
+  /* A change of user would undo it. A launcher that is killed takes the command with it. */
+  if (is_exec) sys(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   enter_directory(config->cwd ? config->cwd : "/");
   u8 ready = CHILD_READY;
   write_all(report_fd, &ready, 1);

@@ -16,6 +16,8 @@ struct child {
   int standard_output, standard_error;
   /** The cgroup directive that clone3 already did, or -1. */
   i64 cgroup_done;
+  /** The folder of the process whose namespaces and root are joined in place of the configuration's, or -1. */
+  int process;
 };
 
 __attribute__((noreturn)) void child_run(const struct child *child);

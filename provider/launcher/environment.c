@@ -190,7 +190,8 @@ static char **arguments(struct store *store, const struct config *config, char *
       for (usize k = 0; k < config->image.argument_count; k++) out[count++] = config->image.arguments[k];
     }
     if (i == config->argument_count) break;
-    out[count++] = config->expand ? expanded(store, config->arguments[i], 0) : config->arguments[i];
+    bool expands = config->expand && !config->literal_arguments;
+    out[count++] = expands ? expanded(store, config->arguments[i], 0) : config->arguments[i];
   }
   out[count] = NULL;
   return out;

@@ -1,7 +1,8 @@
 /*
- * The launcher's words: run, detach, pause, sleep, version.
+ * The launcher's words: run, exec, detach, pause, sleep, version.
  */
 #include "detach.h"
+#include "exec.h"
 #include "report.h"
 #include "run.h"
 #include "self.h"
@@ -31,24 +32,10 @@ __attribute__((noreturn)) static void pause(void) {
   }
 }
 
-/** Seconds with an optional fraction of up to nine digits. */
-static bool duration(const char *text, struct timespec *out) {
-  i64 unit = 100000000;
-  bool any = false;
-  out->seconds = out->nanoseconds = 0;
-  for (; *text >= '0' && *text <= '9'; text++, any = true) {
-    out->seconds = out->seconds * 10 + (*text - '0');
-    if (out->seconds > 1000000000) return false;
-  }
-  if (*text == '.') {
-    for (text++; *text >= '0' && *text <= '9'; text++, any = true, unit /= 10) out->nanoseconds += (*text - '0') * unit;
-  }
-  return any && !*text;
-}
-
 __attribute__((noreturn)) static void sleep(const char *text) {
-  struct timespec left;
-  if (!duration(text, &left)) fail(EXIT_SETUP, "sleep", "%q is not a number of seconds", text);
+  i64 nanoseconds;
+  if (!text_duration(text, &nanoseconds)) fail(EXIT_SETUP, "sleep", "%q is not a number of seconds", text);
+  struct timespec left = {nanoseconds / 1000000000, nanoseconds % 1000000000};
   while (sys(clock_nanosleep, CLOCK_MONOTONIC, 0, &left, &left) == -EINTR) {
   }
   leave(0);
@@ -73,7 +60,12 @@ int launcher(int count, char **arguments, char **environment) {
     close_from(3);
     run(arguments + 2);
   }
-  static const char usage[] = "usage: launcher run FILE... | detach DIR PROGRAM ARGUMENT... | pause | sleep SECONDS | version\n";
+  if (count >= 6 && text_equal(word, "exec")) {
+    run_from_sealed_copy(arguments, environment);
+    close_from(3);
+    exec(arguments + 2);
+  }
+  static const char usage[] = "usage: launcher run FILE... | exec FILE... PID:STARTTIME SECONDS COMMAND... | detach DIR PROGRAM ARGUMENT... | pause | sleep SECONDS | version\n";
   write_all(2, usage, sizeof usage - 1);
   return EXIT_SETUP;
 }

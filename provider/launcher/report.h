@@ -8,7 +8,7 @@
 #include "text.h"
 
 /** Exit codes as shells and container runtimes use them. */
-enum { EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+enum { EXIT_TIMED_OUT = 124, EXIT_SETUP = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 __attribute__((noreturn)) void leave(int code);
 

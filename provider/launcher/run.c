@@ -5,13 +5,12 @@
  */
 #include "run.h"
 
-#include "child.h"
 #include "config.h"
 #include "cri.h"
 #include "folder.h"
-#include "group.h"
 #include "load.h"
 #include "log.h"
+#include "parent.h"
 #include "report.h"
 #include "self.h"
 
@@ -31,20 +30,6 @@ static void join_pid_namespace(void) {
     if (result < 0) fail(EXIT_SETUP, "namespace", "join pid %s: %e", directive->field[1], (int)result);
     sys(close, fd);
   }
-}
-
-/** A fork, born in the first control group that takes it so; the child enters the others. */
-static long make_child(struct child *child) {
-  u64 fresh = config.fresh & CLONE_NEWPID;
-  for (usize i = 0; i < config.directive_count; i++) {
-    if (config.directives[i].kind != CGROUP) continue;
-    child->cgroup_done = (i64)i;
-    long pid = fork_into_group(config.directives[i].field[0], fresh);
-    if (pid >= 0) return pid;
-  }
-  /* Whatever it was (version 1, before 5.7, a group that takes no processes): the ordinary way says it better. */
-  child->cgroup_done = -1;
-  return sys(clone, fresh | SIGCHLD, 0, 0, 0, 0);
 }
 
 static void make_folders(void) {
@@ -95,25 +80,6 @@ static void drain(struct pollfd *source, struct cri_stream *stream) {
   sys(close, source->fd);
 }
 
-/** Field 22 of /proc/PID/stat; the name in field 2 may hold anything, so the count begins behind its last bracket. */
-static u64 start_time(long pid) {
-  char stat[1024];
-  TEXT(path, 32);
-  text_format(&path, "/proc/%u/stat", (u64)pid);
-  long fd = sys(openat, AT_FDCWD, path.data, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  long length = sys(read, fd, stat, sizeof stat - 1);
-  sys(close, fd);
-  if (length <= 0) return 0;
-  stat[length] = 0;
-  char *at = stat + length;
-  while (at > stat && *at != ')') at--;
-  u64 time = 0;
-  for (int field = 2; *at && field < 22; at++) field += *at == ' ';
-  for (; *at >= '0' && *at <= '9'; at++) time = time * 10 + (u64)(*at - '0');
-  return time;
-}
-
 static void say(const char *word, u64 first, const u64 *second) {
   char time[TIME_LENGTH + 1];
   TEXT(line, 256);
@@ -122,26 +88,6 @@ static void say(const char *word, u64 first, const u64 *second) {
   if (second) text_format(&line, "%u\t", *second);
   text_format(&line, "%s\n", time);
   write_status(line.data, line.length);
-}
-
-/** The wait status of the child, once it has ended. */
-static bool reap(long pid, int *status, int options) {
-  long result;
-  do result = sys(wait4, pid, status, options, NULL);
-  while (result == -EINTR);
-  if (result < 0) fail(EXIT_SETUP, "wait", "%e", (int)result);
-  return result == pid;
-}
-
-/** What the child said before its program ran, or that it went without a word. */
-__attribute__((noreturn)) static void report_failure(const char *record, usize length, int status) {
-  if (length > 2) {
-    const char *stage = record + 1;
-    fail((u8)record[0], stage, "%s", stage + text_length(stage) + 1);
-  }
-  if (status & 0x7f)
-    fail(EXIT_SETUP, "start", "signal %u ended the process before it ran its program", (u64)(status & 0x7f));
-  fail(EXIT_SETUP, "start", "the process ended before it ran its program");
 }
 
 /** The child's own exit code, or 128 + signal; the status file says which. */
@@ -179,7 +125,9 @@ __attribute__((noreturn)) static void attend(long pid, int report, int out, int 
           reap(pid, &status, 0);
           report_failure(record + ready_byte, recorded - ready_byte, status);
         }
-        u64 started = start_time(pid);
+        int process = open_process((u64)pid);
+        u64 started = process < 0 ? 0 : start_time(process);
+        sys(close, process);
         say("running", (u64)pid, &started);
         /* Only now: how the set-up went must be known before how the process ended. */
         sources[SIGNALS].fd = signals;
@@ -200,11 +148,6 @@ __attribute__((noreturn)) static void attend(long pid, int report, int out, int 
   conclude(status);
 }
 
-static void make_pipe(int ends[2]) {
-  long result = sys(pipe2, ends, O_CLOEXEC);
-  if (result < 0) fail(EXIT_SETUP, "stdio", "pipe: %e", (int)result);
-}
-
 /** Reading must never block the pump; the flag is the reading end's own. */
 static void do_not_block(int fd) {
   sys(fcntl, fd, F_SETFL, O_NONBLOCK);
@@ -212,7 +155,7 @@ static void do_not_block(int fd) {
 
 void run(char **paths) {
   int report[2], out[2] = {-1, -1}, err[2] = {-1, -1};
-  struct child child = {&config, -1, -1, -1};
+  struct child child = {&config, -1, -1, -1, -1};
   static const struct sigaction usual, ignored = {.handler = SIG_IGN};
   u64 handled =
       SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGTERM) | SIGNAL_BIT(SIGINT) | SIGNAL_BIT(SIGHUP) | SIGNAL_BIT(SIGQUIT);
@@ -244,7 +187,7 @@ void run(char **paths) {
 
   child.standard_output = out[1];
   child.standard_error = err[1];
-  long pid = make_child(&child);
+  long pid = make_child(&child, config.fresh & CLONE_NEWPID);
   if (pid < 0) fail(EXIT_SETUP, "start", "cannot make a process: %e", (int)pid);
   if (!pid) {
     report_fd = report[1];

@@ -79,8 +79,8 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 #define sys(...) SYS_ARGUMENTS(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
 
 enum {
-  EPERM = 1, ENOENT = 2, EINTR = 4, E2BIG = 7, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17, ENOTDIR = 20,
-  EINVAL = 22, ENAMETOOLONG = 36, ENOSYS = 38, ELOOP = 40,
+  EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, E2BIG = 7, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17,
+  ENOTDIR = 20, EINVAL = 22, ENAMETOOLONG = 36, ENOSYS = 38, ELOOP = 40,
 };
 
 #define AT_FDCWD (-100)
@@ -219,6 +219,7 @@ struct pollfd {
 #define MAP_PRIVATE 2
 #define MAP_ANONYMOUS 0x20
 
+#define PR_SET_PDEATHSIG 1
 #define PR_SET_DUMPABLE 4
 #define PR_SET_KEEPCAPS 8
 #define PR_SET_NAME 15

@@ -199,3 +199,17 @@ void text_stamp(char out[STAMP_LENGTH + 1], u64 seconds) {
   out = digits(out, date.second, 2);
   *out = 0;
 }
+
+bool text_duration(const char *string, i64 *nanoseconds) {
+  i64 seconds = 0, fraction = 0, unit = 100000000;
+  bool any = false;
+  for (; *string >= '0' && *string <= '9'; string++, any = true) {
+    seconds = seconds * 10 + (*string - '0');
+    if (seconds > 1000000000) return false;
+  }
+  if (*string == '.') {
+    for (string++; *string >= '0' && *string <= '9'; string++, any = true, unit /= 10) fraction += (*string - '0') * unit;
+  }
+  *nanoseconds = seconds * 1000000000 + fraction;
+  return any && !*string;
+}
