@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/bin}
 clang=${CLANG:-clang}
 
-sources='freestanding.c text.c fields.c config.c expand.c cri.c report.c wait.c self.c folder.c group.c files.c load.c environment.c accounts.c place.c mounts.c user.c identity.c log.c namespaces.c child.c parent.c run.c exec.c detach.c main.c'
+sources='freestanding.c text.c fields.c config.c expand.c cri.c report.c wait.c self.c folder.c group.c files.c load.c environment.c accounts.c place.c mounts.c user.c identity.c log.c namespaces.c child.c parent.c run.c exec.c detach.c address.c http.c probe.c layer.c main.c'
 
 mkdir -p "$out"
 out=$(cd "$out" && pwd)

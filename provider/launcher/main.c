@@ -1,8 +1,10 @@
 /*
- * The launcher's words: run, exec, detach, pause, sleep, version.
+ * The launcher's words: run, exec, probe, layer, detach, pause, sleep, version.
  */
 #include "detach.h"
 #include "exec.h"
+#include "layer.h"
+#include "probe.h"
 #include "report.h"
 #include "run.h"
 #include "self.h"
@@ -60,12 +62,24 @@ int launcher(int count, char **arguments, char **environment) {
     close_from(3);
     run(arguments + 2);
   }
+  if (count == 3 && text_equal(word, "layer")) layer(arguments[2]);
+  if (count >= 3 && text_equal(word, "probe")) {
+    close_from(3);
+    probe(arguments + 2);
+  }
   if (count >= 6 && text_equal(word, "exec")) {
     run_from_sealed_copy(arguments, environment);
     close_from(3);
     exec(arguments + 2);
   }
-  static const char usage[] = "usage: launcher run FILE... | exec FILE... PID:STARTTIME SECONDS COMMAND... | detach DIR PROGRAM ARGUMENT... | pause | sleep SECONDS | version\n";
+  static const char usage[] =
+      "usage: launcher run FILE...\n"
+      "       launcher exec FILE... PID:STARTTIME SECONDS COMMAND...\n"
+      "       launcher probe tcp ADDRESS PORT SECONDS\n"
+      "       launcher probe http ADDRESS PORT PATH SECONDS [HEADER]...\n"
+      "       launcher layer DIR\n"
+      "       launcher detach DIR PROGRAM ARGUMENT...\n"
+      "       launcher pause | sleep SECONDS | version\n";
   write_all(2, usage, sizeof usage - 1);
   return EXIT_SETUP;
 }

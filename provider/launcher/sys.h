@@ -11,7 +11,8 @@
 #if defined(__x86_64__)
 enum {
   SYS_read = 0, SYS_write = 1, SYS_close = 3, SYS_mmap = 9, SYS_munmap = 11, SYS_rt_sigaction = 13,
-  SYS_rt_sigprocmask = 14, SYS_ioctl = 16, SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61, SYS_kill = 62,
+  SYS_rt_sigprocmask = 14, SYS_ioctl = 16, SYS_socket = 41, SYS_connect = 42, SYS_sendto = 44,
+  SYS_setsockopt = 54, SYS_getsockopt = 55, SYS_clone = 56, SYS_execve = 59, SYS_wait4 = 61, SYS_kill = 62,
   SYS_fcntl = 72, SYS_ftruncate = 77, SYS_getcwd = 79, SYS_chdir = 80, SYS_fchdir = 81, SYS_umask = 95,
   SYS_setsid = 112, SYS_setgroups = 116, SYS_setresuid = 117, SYS_setresgid = 119, SYS_capget = 125,
   SYS_capset = 126, SYS_rt_sigtimedwait = 128, SYS_fstatfs = 138, SYS_pivot_root = 155, SYS_prctl = 157,
@@ -20,14 +21,15 @@ enum {
   SYS_mkdirat = 258, SYS_mknodat = 259, SYS_unlinkat = 263, SYS_symlinkat = 266, SYS_readlinkat = 267,
   SYS_fchmodat = 268, SYS_ppoll = 271, SYS_unshare = 272, SYS_signalfd4 = 289, SYS_dup3 = 292, SYS_pipe2 = 293,
   SYS_prlimit64 = 302, SYS_setns = 308, SYS_renameat2 = 316, SYS_seccomp = 317, SYS_memfd_create = 319,
-  SYS_statx = 332,
+  SYS_statx = 332, SYS_fsetxattr = 190, SYS_utimensat = 280, SYS_lseek = 8,
 };
 #define O_DIRECTORY 0200000
 #define O_NOFOLLOW 0400000
 #elif defined(__aarch64__)
 enum {
   SYS_read = 63, SYS_write = 64, SYS_close = 57, SYS_mmap = 222, SYS_munmap = 215, SYS_rt_sigaction = 134,
-  SYS_rt_sigprocmask = 135, SYS_ioctl = 29, SYS_clone = 220, SYS_execve = 221, SYS_wait4 = 260, SYS_kill = 129,
+  SYS_rt_sigprocmask = 135, SYS_ioctl = 29, SYS_socket = 198, SYS_connect = 203, SYS_sendto = 206,
+  SYS_setsockopt = 208, SYS_getsockopt = 209, SYS_clone = 220, SYS_execve = 221, SYS_wait4 = 260, SYS_kill = 129,
   SYS_fcntl = 25, SYS_ftruncate = 46, SYS_getcwd = 17, SYS_chdir = 49, SYS_fchdir = 50, SYS_umask = 166,
   SYS_setsid = 157, SYS_setgroups = 159, SYS_setresuid = 147, SYS_setresgid = 149, SYS_capget = 90,
   SYS_capset = 91, SYS_rt_sigtimedwait = 137, SYS_fstatfs = 44, SYS_pivot_root = 41, SYS_prctl = 167,
@@ -36,7 +38,7 @@ enum {
   SYS_mkdirat = 34, SYS_mknodat = 33, SYS_unlinkat = 35, SYS_symlinkat = 36, SYS_readlinkat = 78,
   SYS_fchmodat = 53, SYS_ppoll = 73, SYS_unshare = 97, SYS_signalfd4 = 74, SYS_dup3 = 24, SYS_pipe2 = 59,
   SYS_prlimit64 = 261, SYS_setns = 268, SYS_renameat2 = 276, SYS_seccomp = 277, SYS_memfd_create = 279,
-  SYS_statx = 291,
+  SYS_statx = 291, SYS_fsetxattr = 7, SYS_utimensat = 88, SYS_lseek = 62,
 };
 #define O_DIRECTORY 040000
 #define O_NOFOLLOW 0100000
@@ -80,11 +82,12 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 
 enum {
   EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, E2BIG = 7, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17,
-  ENOTDIR = 20, EINVAL = 22, ENAMETOOLONG = 36, ENOSYS = 38, ELOOP = 40,
+  ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENAMETOOLONG = 36, ENOSYS = 38, ELOOP = 40, EINPROGRESS = 115,
 };
 
 #define AT_FDCWD (-100)
 #define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_REMOVEDIR 0x200
 #define AT_EMPTY_PATH 0x1000
 #define AT_RECURSIVE 0x8000
 
@@ -202,7 +205,19 @@ struct pollfd {
   u16 events, revents;
 };
 #define POLLIN 1
+#define POLLOUT 4
 #define FIONREAD 0x541B
+
+#define SOCK_STREAM 1
+#define SOCK_NONBLOCK O_NONBLOCK
+#define SOCK_CLOEXEC O_CLOEXEC
+#define SOL_SOCKET 1
+#define SO_ERROR 4
+#define SO_LINGER 13
+#define MSG_NOSIGNAL 0x4000
+struct linger {
+  i32 on, seconds;
+};
 
 #define F_GETFD 1
 #define F_SETFL 4

@@ -41,7 +41,8 @@ static void put_error(struct text *text, int error) {
       {32, "broken pipe"},              {36, "file name too long"},         {38, "function not implemented"},
       {39, "directory not empty"},      {40, "too many levels of symbolic links"},
       {80, "accessing a corrupted shared library"},                         {95, "operation not supported"},
-      {122, "disk quota exceeded"},
+      {101, "network is unreachable"},  {104, "connection reset by peer"},  {110, "connection timed out"},
+      {111, "connection refused"},      {113, "no route to host"},          {122, "disk quota exceeded"},
   };
   if (error < 0) error = -error;
   for (usize i = 0; i < COUNT(known); i++) {

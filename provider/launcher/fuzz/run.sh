@@ -6,7 +6,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 seconds=${1:-20}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- config expand accounts cri
+[ $# -gt 0 ] || set -- config expand accounts http address cri
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
