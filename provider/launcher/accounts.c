@@ -1,6 +1,6 @@
 /*
- * The lines of /etc/passwd and /etc/group. A number that is none makes a line count for nothing: other readers take it for
- * 0, and so a damaged line for root.
+ * The lines of /etc/passwd and /etc/group. A number that is none makes a line count for nothing: other readers take it
+ * for 0, and so a damaged line for root.
  */
 #include "accounts.h"
 

@@ -116,8 +116,8 @@ __attribute__((noreturn)) static void fail_too_long(const struct environment *en
   name.data[name.length] = 0;
   if (name.length) text_format(&name, " has");
   else text_format(&name, "argument %u has", (u64)argument);
-  fail(EXIT_NOT_EXECUTABLE, "exec", "the arguments and the environment are longer than Linux takes; %s %u bytes", name.data,
-       (u64)length);
+  fail(EXIT_NOT_EXECUTABLE, "exec", "the arguments and the environment are longer than Linux takes; %s %u bytes",
+       name.data, (u64)length);
 }
 
 __attribute__((noreturn)) static void execute(const struct environment *environment) {

@@ -7,8 +7,8 @@
 enum word {
   W_ROOT, W_READONLY, W_NEW, W_JOIN, W_HOSTNAME, W_FOLDER, W_CGROUP, W_MOUNT, W_MASK, W_ROPATH, W_DEVICE, W_SYMLINK,
   W_CWD, W_UMASK, W_UID, W_GID, W_GROUPS, W_CAPS, W_NNP, W_SECCOMP, W_RLIMIT, W_OOM_SCORE_ADJ, W_ENV, W_ARG, W_STDIO,
-  W_LOG, W_LINK, W_ROTATE, W_STATUS, W_INCLUDE, W_ENVFILE, W_ENVLINE, W_ENVDIR, W_EXPAND, W_USER, W_STRICTGROUPS, W_NONROOT,
-  W_IDENTITY, W_STOPSIGNAL,
+  W_LOG, W_LINK, W_ROTATE, W_STATUS, W_INCLUDE, W_ENVFILE, W_ENVLINE, W_ENVDIR, W_EXPAND, W_USER, W_STRICTGROUPS,
+  W_NONROOT, W_IDENTITY, W_STOPSIGNAL,
 };
 
 static const struct {
@@ -324,13 +324,14 @@ bool config_check(struct config *config, struct text *error) {
   if (image->argument_count && !config->include_at) first = image->arguments[0];
   else if (config->argument_count) first = config->arguments[0];
 
-  if (!first) problem = "there is no arg";
-  else if (!*first) problem = "the first arg is empty";
+  if (!first && !config->for_exec) problem = "there is no arg";
+  else if (first && !*first) problem = "the first arg is empty";
   else if (config->hostname && !(config->fresh & NEW_UTS)) problem = "hostname needs \"new uts\"";
   else if (config->readonly && !config->root) problem = "readonly needs a root";
   else if (config->readonly && !(config->fresh & NEW_NS)) problem = "readonly needs \"new mnt\"";
   else if (config->link && config->stdio != STDIO_LOG) problem = "link needs a log";
-  else if (config->stdio == STDIO_LOG && !config->log) problem = "there is no log, and stdio is not inherit";
+  else if (config->stdio == STDIO_LOG && !config->log && !config->for_exec)
+    problem = "there is no log, and stdio is not inherit";
   for (usize i = 0; !problem && i < config->directive_count; i++) {
     const struct directive *directive = &config->directives[i];
     line = directive->line;

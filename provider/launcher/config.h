@@ -59,8 +59,11 @@ struct config {
   u32 fresh, joined;
   bool readonly, no_new_privs, has_uid, has_gid, has_groups, has_capabilities, has_oom_score_adj;
   bool expand, strict_groups, nonroot;
-  /** The arguments are not the configuration's, and nothing in them is expanded. */
-  bool literal_arguments;
+  /**
+   * Set before parsing: this is the configuration of a container that runs, for one more command in it. No `arg` and no
+   * `log` is needed; the arguments come from elsewhere, and nothing in them is expanded.
+   */
+  bool for_exec;
   /** What TERM becomes, or 0. */
   u32 stop_signal;
   u32 umask, uid, gid;

@@ -93,7 +93,8 @@ static void set_from_file(struct store *store, const char *prefix, const char *n
   long length = read_file(fd, value, VALUE_MOST + 1);
   if (length < 0) fail(EXIT_SETUP, "env", "%s%s: %e", prefix, name, (int)length);
   sys(close, fd);
-  if (length > VALUE_MOST) fail(EXIT_SETUP, "env", "%s%s: the value has more than %u bytes", prefix, name, (u64)VALUE_MOST);
+  if (length > VALUE_MOST)
+    fail(EXIT_SETUP, "env", "%s%s: the value has more than %u bytes", prefix, name, (u64)VALUE_MOST);
   if (text_find((const u8 *)value, 0, (usize)length))
     fail(EXIT_SETUP, "env", "%s%s: the value holds a NUL byte, which no variable can", prefix, name);
   if (line && length && value[length - 1] == '\n') length--;
@@ -190,7 +191,7 @@ static char **arguments(struct store *store, const struct config *config, char *
       for (usize k = 0; k < config->image.argument_count; k++) out[count++] = config->image.arguments[k];
     }
     if (i == config->argument_count) break;
-    bool expands = config->expand && !config->literal_arguments;
+    bool expands = config->expand && !config->for_exec;
     out[count++] = expands ? expanded(store, config->arguments[i], 0) : config->arguments[i];
   }
   out[count] = NULL;

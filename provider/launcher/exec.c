@@ -1,6 +1,6 @@
 /*
- * `launcher exec`: what a container's probes, hooks and visitors run. The command gets the container's namespaces, root and
- * control groups, and from the configuration everything else: user, groups, capabilities, limits, filter, environment.
+ * `launcher exec`: what a container's probes, hooks and visitors run. The command gets the container's namespaces, root
+ * and control groups, and from the configuration everything else: user, capabilities, limits, filter, environment.
  *
  * Whoever is inside sees this process from its first moment, so it is made as `run` makes its own: from a sealed copy of
  * the program (CVE-2019-5736), not dumpable, hence closed to ptrace and /proc/PID/fd, with every descriptor of the node
@@ -101,11 +101,11 @@ void exec(char **arguments) {
   if (child.process < 0 || start_time(child.process) != started)
     fail(EXIT_SETUP, "exec", "the container's process %u does not run any more", pid);
   arguments[files] = NULL;
+  config.for_exec = true;
   load_config(arguments, &config);
   config.arguments = arguments + files + 2;
   for (config.argument_count = 0; config.arguments[config.argument_count];) config.argument_count++;
   config.image.argument_count = config.include_at = 0;
-  config.literal_arguments = true;
 
   sys(chdir, "/");
   sys(prctl, PR_SET_NAME, "launcher", 0, 0, 0);

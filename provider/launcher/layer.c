@@ -4,7 +4,7 @@
  * AUFS, go.
  *
  * The tree is somebody else's, so no path is ever walked: from folder to folder it goes by name and without following
- * symlinks, and back by `..`, which must be the folder that it came from. One folder is open at a time, whatever the depth.
+ * symlinks, and back by `..`, which must be the folder that it came from. One folder is open at a time.
  */
 #include "layer.h"
 
@@ -85,7 +85,7 @@ static void whiteout(const char *name) {
   if (!*name || is_dot(name)) refuse(name - 4, "there is no such whiteout", 0);
   long result = sys(mknodat, tree.fd, name, S_IFCHR, 0);
   if (result == -EEXIST) {
-    /* The layer deletes what was there, and brings something of that name itself: only a folder would let it shine through. */
+    /* The layer brings something of that name itself: only a folder would let what was there shine through. */
     look(tree.fd, name, &found);
     if ((found.mode & S_IFMT) != S_IFDIR) return;
     int fd = open_folder(name);

@@ -60,7 +60,8 @@ void join_process(int process) {
     const char *name;
     u32 flag;
   } kinds[] = {
-      {"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS}, {"net", CLONE_NEWNET}, {"mnt", CLONE_NEWNS},
+      {"cgroup", CLONE_NEWCGROUP}, {"ipc", CLONE_NEWIPC}, {"uts", CLONE_NEWUTS}, {"net", CLONE_NEWNET},
+      {"mnt", CLONE_NEWNS},
   };
   int fds[COUNT(kinds)];
   for (usize i = 0; i < COUNT(kinds); i++) fds[i] = open_namespace(process, kinds[i].name);

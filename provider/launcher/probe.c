@@ -154,7 +154,8 @@ static u32 receive(int fd) {
         unsuccessful("net/http: server response headers exceeded %u bytes; aborted", (u64)HTTP_MOST_BYTES);
       case HTTP_DONE:
         /* What has come is read, so that closing tells the server of no error. */
-        for (usize body = 0; length > 0 && body < BODY_MOST; body += sizeof bytes) length = sys(read, fd, bytes, sizeof bytes);
+        for (usize body = 0; length > 0 && body < BODY_MOST; body += sizeof bytes)
+          length = sys(read, fd, bytes, sizeof bytes);
         return http.code;
     }
   }
@@ -162,7 +163,8 @@ static u32 receive(int fd) {
 
 static void probe_http(const struct socket_address *address, const char *path, char **headers) {
   struct text out = {map_memory(REQUEST_MOST), REQUEST_MOST, 0};
-  if (!is_path(path)) fail(EXIT_SETUP, "probe", "path %q must begin with a slash and be printable ASCII without spaces", path);
+  if (!is_path(path))
+    fail(EXIT_SETUP, "probe", "path %q must begin with a slash and be printable ASCII without spaces", path);
   compose(&out, path, headers);
   text_format(&request.what, "Get \"http://%s:%s%s\": ", request.address, request.port, path);
   int fd = dial(address);
@@ -180,7 +182,8 @@ void probe(char **arguments) {
   while (arguments[count]) count++;
   request.is_http = text_equal(arguments[0], "http");
   if (request.is_http ? count < 5 : !text_equal(arguments[0], "tcp") || count != 4)
-    fail(EXIT_SETUP, "probe", "the arguments must be tcp ADDRESS PORT SECONDS, or http ADDRESS PORT PATH SECONDS [HEADER]...");
+    fail(EXIT_SETUP, "probe",
+         "the arguments must be tcp ADDRESS PORT SECONDS, or http ADDRESS PORT PATH SECONDS [HEADER]...");
   const char *seconds = arguments[request.is_http ? 4 : 3];
   if (!text_number(arguments[2], 10, 65535, &port) || !port)
     fail(EXIT_SETUP, "probe", "port %q must be a number between 1 and 65535", arguments[2]);

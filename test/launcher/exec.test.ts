@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { Box, type Directive, launcher, reasonToSkip, until } from "./box";
+import { Box, configText, type Directive, launcher, reasonToSkip, until } from "./box";
 
 describe.skipIf(reasonToSkip())("launcher exec", () => {
   let box: Box;
@@ -207,6 +207,27 @@ describe.skipIf(reasonToSkip())("launcher exec", () => {
     expect(seen).toContain("/bin/busybox\n");
     expect(seen).not.toContain("launcher");
     expect(seen).not.toContain(box.folder);
+  });
+
+  it("needs no log and no arg in the configuration, and takes several files", async () => {
+    const id = await hold(box.isolated);
+    const second = join(box.folder, "second");
+    writeFileSync(conf, configText(box.isolated.filter(([word]) => word !== "env")));
+    writeFileSync(second, configText([["env", "PATH=/bin"]]));
+    const done = spawnSync(launcher, ["exec", conf, second, id, "20", "echo", "both"], { encoding: "utf8" });
+    expect(done).toMatchObject({ status: 0, stdout: "both\n", stderr: "" });
+  });
+
+  it("offers no way out through a working directory among its descriptors", async () => {
+    const id = await hold(box.isolated);
+    for (let fd = 3; fd < 24; fd++) {
+      writeFileSync(conf, configText([...box.isolated, ["cwd", `/proc/self/fd/${fd}`]]));
+      // 3 is the pipe to the launcher, which is no folder.
+      expect(sh(id, "pwd")).toMatchObject({
+        status: 125,
+        stderr: expect.stringMatching(/cwd: .*(no such file|not a directory)/),
+      });
+    }
   });
 
   const hierarchies = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup/pids", "/sys/fs/cgroup"].filter((path) =>
