@@ -1,6 +1,17 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -92,6 +103,18 @@ describe.skipIf(noEmulator || reasonToSkip())("the launcher on aarch64, emulated
     expect(result).toMatchObject({ code: 5, stderr: "err\n" });
     expect(result.status.slice(0, 2)).toEqual(["exited", "5"]);
     expect(result.stdout).toBe(`out\n${"\0".repeat(20000)}\n`);
+  });
+
+  it("probes, and converts a layer", () => {
+    const probe = spawnSync(emulator, [program, "probe", "tcp", "::1", "1", "5"], { encoding: "utf8" });
+    expect(probe).toMatchObject({ status: 1, stdout: "dial tcp [::1]:1: connect: connection refused\n" });
+    const layer = join(box.folder, "layer");
+    mkdirSync(join(layer, "a"), { recursive: true });
+    writeFileSync(join(layer, "a/.wh.gone"), "");
+    writeFileSync(join(layer, "a/.wh..wh..opq"), "");
+    expect(spawnSync(emulator, [program, "layer", layer]).status).toBe(0);
+    expect(readdirSync(join(layer, "a"))).toEqual(["gone"]);
+    expect(lstatSync(join(layer, "a/gone"))).toMatchObject({ rdev: 0 });
   });
 
   it("says what is not found", () => {

@@ -111,7 +111,7 @@ describe.skipIf(reasonToSkip())("launcher exec", () => {
     expect(sh(id, "kill -9 $$").status).toBe(137);
     expect(exec(id, 20, "no-such")).toMatchObject({
       status: 127,
-      stderr: 'launcher: exec: exec: "no-such": not found in PATH\n',
+      stderr: 'launcher: exec: "no-such": not found in PATH\n',
     });
     expect(exec(id, 20, "/etc")).toMatchObject({ status: 126 });
     // None of that is the container's own status.
