@@ -113,7 +113,8 @@ function isAbsent(value: unknown): boolean {
   return value === undefined || value === null;
 }
 
-function join(path: string, name: string): string {
+/** The path of a field below another. */
+export function join(path: string, name: string): string {
   const step = /^[A-Za-z_$][\w$-]*$/.test(name) ? name : `[${JSON.stringify(name)}]`;
   if (path === "") return step;
   return step.startsWith("[") ? path + step : `${path}.${step}`;
