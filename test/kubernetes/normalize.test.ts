@@ -223,6 +223,11 @@ describe("what a pod must not say", () => {
       pod({ volumeMount: [] }),
       /volumeMount: no such field; did you mean volumeMounts\?/,
     ],
+    [
+      "a field with two letters swapped",
+      pod({ nmae: "x" }),
+      "spec.containers[0].nmae: no such field; did you mean name?",
+    ],
     ["a field from nowhere", pod({ xyzzy: 1 }), "spec.containers[0].xyzzy: no such field"],
     ["a field named like a method", pod({ constructor: 1, toString: 2 }), /constructor: no such field/],
     ["an Output for spec", { spec: pulumi.output({}) }, `spec: ${PLAIN}`],

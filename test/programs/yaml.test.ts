@@ -3,8 +3,9 @@ import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Node, yaml } from "barepod";
+import { Node, Pod, yaml } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
 import { openStack } from "../harness/engine";
 import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
 
@@ -73,6 +74,20 @@ describe.skipIf(obstacle)(`manifests${obstacle === undefined ? "" : ` (${obstacl
     expect(removed.every((name) => name.startsWith("app-b"))).toBe(true);
     expect(removed).toContain("app-b-process");
     expect((await said("a")).stdout).toBe("two\n");
+
+    // What `barepod convert` writes, told which resources it means.
+    const collection = "urn:pulumi:yaml::conformance::barepod:yaml:ConfigFile::app";
+    const converted = await stack.up({
+      program: () => {
+        const on = new Node("edge", { connection: { host, port, user, privateKeyPath, hostKey } });
+        const { metadata, spec } = parse(pod("a", "two"));
+        const labels = { ...metadata.labels, team: "x" };
+        const aliases = [{ name: "app-a", parent: collection }];
+        new Pod("a", { on, metadata: { ...metadata, labels }, spec }, { aliases });
+      },
+    });
+    expect(converted.errors).toEqual(new Map());
+    expect(converted.steps.filter(({ op, name }) => op !== "same" && name !== "app")).toEqual([]);
     await stack.destroy();
     expect(await node.snapshot()).toEqual(before);
   });
@@ -96,8 +111,10 @@ describe.skipIf(obstacle)(`manifests${obstacle === undefined ? "" : ` (${obstacl
         const words = [join(root, "tools", "pulumi.mjs"), "-C", at, "--non-interactive", ...args];
         return (await run(process.execPath, words, { cwd: root, env, maxBuffer: 1 << 26 })).stdout;
       },
-      async barepod(...args: string[]): Promise<string> {
-        return (await run(process.execPath, [join(root, "dist", "cli", "main.js"), ...args], { cwd: at, env })).stdout;
+      async barepod(args: string[], input = ""): Promise<string> {
+        const ended = run(process.execPath, [join(root, "dist", "cli", "main.js"), ...args], { cwd: at, env });
+        ended.child.stdin?.end(input);
+        return (await ended).stdout;
       },
     };
   }
@@ -108,7 +125,7 @@ new yaml.ConfigFile("app", { on: node, ${args} });
 `;
 
   test("with mistakes end the preview with file, line, column and path, and no stack", async () => {
-    const text = pod("a", "one").replace("image:", "imagee:").replace("[{ name", "[{ nam");
+    const text = pod("a", "one").replace("image:", "imagee:").replace("[{ name", "[{ nmae");
     const { pulumi } = project("mistakes", {
       "index.ts": program('file: "pod.yaml"'),
       "pod.yaml": `${text}---\n${pod("b", "one").replace("Pod", "Job")}`,
@@ -123,7 +140,7 @@ new yaml.ConfigFile("app", { on: node, ${args} });
       "pod.yaml:6:7: spec.containers[0].image: is required",
       "pod.yaml:7:7: spec.containers[0].imagee: no such field; did you mean image?",
       "pod.yaml:9:13: spec.containers[0].env[0].name: is required",
-      "pod.yaml:9:15: spec.containers[0].env[0].nam: no such field; did you mean name?",
+      "pod.yaml:9:15: spec.containers[0].env[0].nmae: no such field; did you mean name?",
       "pod.yaml:12:1: v1 Job in document 2 is not supported; supported kinds: v1 Pod",
     ])
       expect(printed).toContain(line);
@@ -153,10 +170,22 @@ new yaml.ConfigFile("app", { on: node, ${args} });
       );
     };
     const before = await declared();
-    expect(await barepod("convert", "pods.yaml", "--output", "program.ts")).toBe("");
-    await expect(barepod("convert", "pods.yaml", "--output", "program.ts")).rejects.toThrow(
-      "program.ts exists already",
-    );
+    expect(await barepod(["convert", "pods.yaml", "--output", "program.ts"])).toBe("");
+    const written = readFileSync(join(at, "program.ts"), "utf8");
+    const piped = await barepod(["convert", "-"], readFileSync(pods, "utf8"));
+    expect(piped.replace("stdin", "pods.yaml")).toBe(written);
+    for (const [args, input, refusal] of [
+      [["convert", "pods.yaml", "--output", "program.ts"], "", "barepod: program.ts exists already;"],
+      [["convert", "absent.yaml"], "", "barepod: absent.yaml: does not exist; it was looked for at "],
+      [["convert", "-"], pod("b", "x").replace("spec", "sepc"), "  stdin:4:1: sepc: no such field; did you mean spec?"],
+    ] as const) {
+      const { code, stderr } = (await barepod([...args], input).catch((error: unknown) => error)) as Record<
+        string,
+        string
+      >;
+      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(refusal) });
+      expect(stderr).not.toMatch(/^ +at /m);
+    }
     copyFileSync(join(at, "program.ts"), join(at, "index.ts"));
     expect(readFileSync(join(at, "index.ts"), "utf8")).not.toContain("yaml.");
     const after = await declared();
