@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readDocuments, type TextProblem } from "../../provider/yaml/documents";
 import { placeOf } from "../../provider/yaml/place";
@@ -165,4 +166,37 @@ spec:
     "spec.labels.d": "8:26",
     "nothing.at[3].all": "2:1",
   });
+});
+
+test("reads what JSON writes", () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 }), { minKeys: 1 }), (value) => {
+      const text = JSON.stringify(value, undefined, "\t");
+      // JSON itself reads a negative nothing back as one.
+      expect(JSON.stringify(valuesOf(text))).toBe(JSON.stringify([JSON.parse(text)]));
+    }),
+  );
+});
+
+test("throws for no text at all", () => {
+  const pieces = fc.constantFrom(
+    ..."a b : - ? { } [ ] , # & * ! | > ' \" % @ ` ~ << 0 \t".split(" "),
+    "\n",
+    "\n  ",
+    "---\n",
+    "&a ",
+    "*a",
+    ": ",
+    "- ",
+    "!!int ",
+    "\u0000",
+    "\ufeff",
+  );
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 40 }), (all) => {
+      const { problems } = read(all.join(""));
+      for (const problem of problems) expect(problem).toMatch(/^[1-9]\d*:[1-9]\d* /);
+    }),
+    { numRuns: 2000 },
+  );
 });
