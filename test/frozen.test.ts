@@ -50,7 +50,8 @@ beforeAll(async () => {
   const spec = { containers: [{ name: "main", image: "host:sleep", command: ["sleep", "1"] }] };
   const manifest = { apiVersion: "v1", kind: "Pod", metadata: { name: "web", namespace: "shop" }, spec };
   new yaml.ConfigGroup("group", { on: node, objs: [manifest, { ...manifest, metadata: { name: "web" } }] });
-  new yaml.ConfigFile(join(__dirname, "../examples/yaml/pods.yaml"), { on: node, resourcePrefix: "file" });
+  const other = new Node("other", { connection: "root@192.0.2.11" });
+  new yaml.ConfigFile(join(__dirname, "../examples/yaml/pods.yaml"), { on: other, resourcePrefix: "file" });
   await vi.waitFor(() => expect([...registered.keys()]).toContain("file-core-k8s-process"));
   await vi.waitFor(() => expect([...registered.keys()]).toContain("pod-process"));
 });
