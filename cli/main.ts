@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { Command, CommanderError } from "commander";
 import { CommandError, ConnectionError, InputError, OwnershipError } from "../provider/errors";
+import { convertCommand } from "./convert/command";
 import { sandboxCommand } from "./sandbox/command";
 
 /** The exit code for a command line that is not understood. */
@@ -15,6 +16,7 @@ function barepod(): Command {
     .version(version(), "--version", "print the version")
     .enablePositionalOptions()
     .showHelpAfterError()
+    .addCommand(convertCommand())
     .addCommand(sandboxCommand());
   const quitThrowing = (command: Command): void => {
     command.exitOverride().showHelpAfterError();

@@ -31,3 +31,4 @@ export {
 export { RootFs, type RootFsArgs } from "./resources/root-fs";
 export { VethPair, type VethPairArgs } from "./resources/veth-pair";
 export type { Connection, ConnectionArgs, HostArgs } from "./ssh/connection-args";
+export * as yaml from "./yaml/config";

@@ -1,4 +1,5 @@
 /** What every state file holds, and so can never change: provider texts, type tokens, and the names behind them. */
+import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, expect, it, vi } from "vitest";
 
@@ -45,6 +46,13 @@ beforeAll(async () => {
       volumes: [{ name: "data", emptyDir: { medium: "Memory" } }],
     },
   });
+  const { yaml } = barepod;
+  const spec = { containers: [{ name: "main", image: "host:sleep", command: ["sleep", "1"] }] };
+  const manifest = { apiVersion: "v1", kind: "Pod", metadata: { name: "web", namespace: "shop" }, spec };
+  new yaml.ConfigGroup("group", { on: node, objs: [manifest, { ...manifest, metadata: { name: "web" } }] });
+  const other = new Node("other", { connection: "root@192.0.2.11" });
+  new yaml.ConfigFile(join(__dirname, "../examples/yaml/pods.yaml"), { on: other, resourcePrefix: "file" });
+  await vi.waitFor(() => expect([...registered.keys()]).toContain("file-core-k8s-process"));
   await vi.waitFor(() => expect([...registered.keys()]).toContain("pod-process"));
 });
 
@@ -63,7 +71,9 @@ const types = [
 ];
 
 it("offers a class and a provider for each type, and no other", () => {
-  const classes = Object.entries(barepod).filter(([, value]) => value.prototype instanceof pulumi.CustomResource);
+  const classes = Object.entries(barepod).filter(
+    ([, value]) => typeof value === "function" && value.prototype instanceof pulumi.CustomResource,
+  );
   expect(classes.map(([name]) => name).sort()).toEqual(types);
   expect(Object.keys(providers).sort()).toEqual(types);
 });
@@ -98,6 +108,22 @@ it("keeps a pod's type and the names of its children", () => {
       "barepod:RootFs pod-rootfs-main",
       "barepod:VethPair pod-eth0",
       "barepod:index:Pod pod",
+    ]
+  `);
+});
+
+it("keeps the types of manifests' collections, and the names of what they declare", () => {
+  const made = [...registered].filter(([, { type }]) => /^barepod:(yaml:|index:Pod)/.test(type));
+  const names = made.map(([name, { type }]) => `${type} ${name.replace(/^.*\/examples/, "…")}`);
+  expect(names.sort()).toMatchInlineSnapshot(`
+    [
+      "barepod:index:Pod file-core-k8s",
+      "barepod:index:Pod file-shop/web",
+      "barepod:index:Pod group-shop/web",
+      "barepod:index:Pod group-web",
+      "barepod:index:Pod pod",
+      "barepod:yaml:ConfigFile …/yaml/pods.yaml",
+      "barepod:yaml:ConfigGroup group",
     ]
   `);
 });

@@ -43,7 +43,14 @@ const imports = filesBelow("provider")
   .flatMap(importsOf);
 
 /** The folders of provider/ from the top down. Each may import from those below it, and from provider/ itself. */
-const layers = [["components"], ["resources", "images"], ["facts"], ["iptables"], ["kubernetes", "command", "ssh"]];
+const layers = [
+  ["yaml"],
+  ["components"],
+  ["resources", "images"],
+  ["facts"],
+  ["iptables"],
+  ["kubernetes", "command", "ssh"],
+];
 const layerOf = (file: string) => layers.findIndex((layer) => layer.includes(basename(dirname(file))));
 
 it("lets dependencies point one way: components, resources, facts, command and ssh", () => {
@@ -88,13 +95,17 @@ it("loads no SSH code into a program: only the check of a connection's form", ()
   expect(loaded).not.toContain("provider/handler");
 });
 
-it.skipIf(!existsSync(join(root, "dist/provider/index.js")))("loads none in truth either", () => {
-  const program = `require("./dist/provider/index.js"); console.log(JSON.stringify(Object.keys(require.cache)))`;
-  const output = execFileSync(process.execPath, ["-e", program], { cwd: root, encoding: "utf8" });
-  const loaded = (JSON.parse(output) as string[]).map((file) => relative(root, file));
-  const speaking = loaded.filter((file) => /node_modules\/ssh|dist\/provider\/ssh\//.test(file));
-  expect(speaking).toEqual(["dist/provider/ssh/connection-args.js"]);
-});
+it.skipIf(!existsSync(join(root, "dist/provider/index.js")))(
+  "loads none in truth either, and no parser of YAML",
+  () => {
+    const program = `require("./dist/provider/index.js"); console.log(JSON.stringify(Object.keys(require.cache)))`;
+    const output = execFileSync(process.execPath, ["-e", program], { cwd: root, encoding: "utf8" });
+    const loaded = (JSON.parse(output) as string[]).map((file) => relative(root, file));
+    const speaking = loaded.filter((file) => /node_modules\/ssh|dist\/provider\/ssh\//.test(file));
+    expect(speaking).toEqual(["dist/provider/ssh/connection-args.js"]);
+    expect(loaded.filter((file) => /node_modules\/(yaml|tinyglobby)\//.test(file))).toEqual([]);
+  },
+);
 
 /** One program on the node, and the reader of one format. */
 const long = ["provider/node-scripts/keeper.sh", "provider/launcher/config.c"];

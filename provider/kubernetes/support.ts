@@ -357,7 +357,7 @@ export const POD: Fields = {
   kind: string("As in Kubernetes.", { values: ["Pod"] }),
   metadata: object("Name, labels and annotations.", METADATA),
   spec: object("What runs.", POD_SPEC, REQUIRED),
-  status: refused("an output, never an input", "never"),
+  status: refused("an output, never an input", "never", { values: ["{}"] }),
 };
 
 /** One row per field path, for example `spec.containers[].livenessProbe.grpc`, in the table's order. */

@@ -113,7 +113,8 @@ function isAbsent(value: unknown): boolean {
   return value === undefined || value === null;
 }
 
-function join(path: string, name: string): string {
+/** The path of a field below another. */
+export function join(path: string, name: string): string {
   const step = /^[A-Za-z_$][\w$-]*$/.test(name) ? name : `[${JSON.stringify(name)}]`;
   if (path === "") return step;
   return step.startsWith("[") ? path + step : `${path}.${step}`;
@@ -144,16 +145,18 @@ function nearest(name: string, known: readonly string[]): string | undefined {
   return best && best.far <= Math.max(1, Math.floor(name.length / 3)) ? best.candidate : undefined;
 }
 
-/** Levenshtein's distance: how many letters to insert, delete or change. */
+/** How many letters to insert, delete, change, or swap with their neighbour. */
 function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  const far = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  const at = (i: number, j: number) => far[i]?.[j] ?? Number.POSITIVE_INFINITY;
   for (let i = 1; i <= a.length; i++) {
-    const next = [i];
+    const row = [i];
+    far.push(row);
     for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(change, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+      const change = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = i > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      row.push(Math.min(change, swapped ? at(i - 2, j - 2) + 1 : change, at(i - 1, j) + 1, at(i, j - 1) + 1));
     }
-    row = next;
   }
-  return row[b.length] as number;
+  return at(a.length, b.length);
 }

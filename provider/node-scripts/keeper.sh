@@ -9,7 +9,8 @@
 # containers is in a control group of its own, so that neither a login's end nor the keeper's takes anything with it.
 #
 #   keeper.sh run DIR      keeps the group until it ends or TERM comes
-#   keeper.sh start DIR    starts a keeper in a session of its own; returns once every container runs, or has failed to
+#   keeper.sh start DIR    starts a keeper in a session of its own; returns once every container runs, or has failed to, or
+#                          after SECONDS, by default 30, that may follow
 #   keeper.sh stop DIR     ends the group: TERM, the grace period, KILL; returns when nothing of it is left
 #   keeper.sh change DIR   takes over DIR/keeper.spec.new, and moves running containers into the control groups named there
 #
@@ -382,7 +383,7 @@ lock() { # a login that was cut off may still be at it while the next one repeat
   exec 9>> "${dir%/*}/.$id.lock" && flock 9
 }
 
-start() {
+start() { # SECONDS
   load
   if ! find_keeper; then
     # What an earlier keeper of this name has left, whose folder somebody has removed.
@@ -395,7 +396,7 @@ start() {
   fi
   naps=0 mark=''
   clock
-  end=$((now + 3000))
+  end=$((now + $1 * 100))
   while [ "$now" -lt "$end" ]; do
     pending='' busy='' running='' crashed=''
     each look_how_it_goes
@@ -548,7 +549,7 @@ END
 
 case $1 in
   run) run ;;
-  start) lock && start ;;
+  start) lock && start "${3:-30}" ;;
   stop) lock && stop ;;
   change) lock && change ;;
   *) echo "keeper.sh run|start|stop|change DIR" >&2; exit 2 ;;

@@ -104,8 +104,7 @@ export class File extends NodeResource {
   declare readonly mode: pulumi.Output<number | undefined>;
 
   constructor(name: string, args: FileArgs, options?: pulumi.CustomResourceOptions) {
-    // The bookkeeping holds the content's checksum, which may tell a short secret.
-    super(fileSpec.type, name, { ...args }, [], { ...options, additionalSecretOutputs: ["_barepod"] });
+    super(fileSpec.type, name, { ...args }, [], options);
   }
 }
 

@@ -20,6 +20,7 @@ export function startAtBoot(inputs: ProcessInputs): Command[] {
 }
 
 function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
+  const { timeoutSeconds } = inputs;
   const folder = processFolder(inputs.name);
   const volumes = ephemeralFolders(inputs);
   return [
@@ -33,7 +34,13 @@ function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
     ...(volumes.length === 0
       ? []
       : [locked("make the folders for the containers", ...volumes.map(makeFolder)), sh("chmod", "0777", ...volumes)]),
-    sh(keeperPath(), "start", folder),
+    // By itself it waits for 30 seconds.
+    sh(
+      keeperPath(),
+      "start",
+      folder,
+      ...(timeoutSeconds === undefined || timeoutSeconds >= 30 ? [] : [timeoutSeconds]),
+    ),
   ];
 }
 

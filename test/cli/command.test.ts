@@ -24,6 +24,7 @@ describe("the barepod command", () => {
     { args: [], says: "Usage: barepod" },
     { args: ["sandbox"], says: "Usage: barepod sandbox" },
     { args: ["pod"], says: "unknown command 'pod'" },
+    { args: ["convert"], says: "missing required argument 'file'" },
     { args: ["sandbox", "create"], says: "missing required argument 'name'" },
     { args: ["sandbox", "list", "--yaml"], says: "unknown option '--yaml'" },
     { args: ["sandbox", "exec", "web"], says: "missing required argument 'program'" },

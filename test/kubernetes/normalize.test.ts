@@ -216,12 +216,17 @@ describe("what a pod must not say", () => {
     ["no containers", { spec: {} }, "spec.containers: is required"],
     ["an empty list of containers", { spec: { containers: [] } }, "spec.containers: must have at least one container"],
     ["another kind", { ...pod(), kind: "Deployment" }, 'kind: must be "Pod", not "Deployment"'],
-    ["a status", { ...pod(), status: {} }, "status: is not supported: an output, never an input"],
+    ["a status", { ...pod(), status: { phase: "Running" } }, "status: is not supported: an output, never an input"],
     ["a misspelt field", pod({}, { hostnetwork: true }), "spec.hostnetwork: no such field; did you mean hostNetwork?"],
     [
       "a misspelt field of a container",
       pod({ volumeMount: [] }),
       /volumeMount: no such field; did you mean volumeMounts\?/,
+    ],
+    [
+      "a field with two letters swapped",
+      pod({ nmae: "x" }),
+      "spec.containers[0].nmae: no such field; did you mean name?",
     ],
     ["a field from nowhere", pod({ xyzzy: 1 }), "spec.containers[0].xyzzy: no such field"],
     ["a field named like a method", pod({ constructor: 1, toString: 2 }), /constructor: no such field/],

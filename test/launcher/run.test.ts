@@ -175,6 +175,42 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
       expect(result.stdout).toBe(`NSsid:\t1\nSigBlk:\t${"0".repeat(16)}\nSigIgn:\t${"0".repeat(16)}\n`);
     });
 
+    it("takes the launcher's own supplementary groups from root, as from a user", () => {
+      const ask: Directive[] = [
+        ["arg", "grep"],
+        ["arg", "Groups"],
+        ["arg", "/proc/self/status"],
+      ];
+      const prefix = ["setpriv", "--groups", "4,27"];
+      const groups = (...more: Directive[]) =>
+        box
+          .run([...box.isolated, ...more, ...ask], { prefix })
+          .stdout.replace("Groups:\t", "")
+          .trim();
+      expect(groups()).toBe("4 27");
+      expect(groups(["uid", 0])).toBe("");
+      expect(groups(["gid", 0])).toBe("");
+      expect(groups(["uid", 0], ["gid", 0], ["groups", "7"])).toBe("7");
+    });
+
+    const keyrings = existsSync("/proc/keys") && existsSync("/usr/bin/perl");
+    if (!keyrings) console.warn("SKIPPED keyring of the launcher: it needs a kernel with keyrings, and perl");
+    it.skipIf(!keyrings)("holds no key of the session that has started it, once it has a root", () => {
+      // keyctl(KEYCTL_JOIN_SESSION_KEYRING), then add_key() to that session's: who possesses it sees it in /proc/keys.
+      const [keyctl, add] = process.arch === "arm64" ? [219, 217] : [250, 248];
+      const script = `my ($type, $name, $key) = ("user", "canary", "x"); syscall(${keyctl}, 1, 0) > 0 && syscall(${add}, $type, $name, $key, 1, -3) > 0 or die $!; exec @ARGV`;
+      const prefix = ["perl", "-e", script];
+      const ask: Directive[] = [
+        ["uid", 1000],
+        ["arg", "/bin/cat"],
+        ["arg", "/proc/keys"],
+      ];
+      expect(box.run(ask, { prefix }).stdout).toContain("canary");
+      const inside = box.run([...box.isolated, ...ask], { prefix });
+      expect(inside).toMatchObject({ code: 0, stderr: "" });
+      expect(inside.stdout).not.toContain("canary");
+    });
+
     it("has exactly the environment that was given, and no PATH of its own", () => {
       expect(box.run([...box.isolated, ["env", "A=1 2"], ["env", "B="], ["arg", "env"]]).stdout).toBe(
         "PATH=/bin\nA=1 2\nB=\n",

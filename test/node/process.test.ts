@@ -205,6 +205,20 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
     await remove(made);
   });
 
+  test("timeoutSeconds ends the wait for what does not come, and the next up goes on", async () => {
+    // What enters a frozen group stands still: the launcher's child, before its program begins.
+    const frozen = "/sys/fs/cgroup/freezer/frozen";
+    await sh(`mkdir ${frozen}; echo FROZEN > ${frozen}/freezer.state`);
+    const made = { command: forever, cgroup: "frozen", terminationGracePeriodSeconds: 0 };
+    const failure = await create("stuck", { ...made, timeoutSeconds: 2 }).catch((error: Failure) => error);
+    expect(failure).toMatchObject({ reasons: ["not ready after 2 s: waiting for main to start"] });
+    await sh(`echo THAWED > ${frozen}/freezer.state`);
+    const now = await update((failure as Failure).properties as never);
+    expect(now.containerStatuses).toMatchObject([{ state: "running", restartCount: 0 }]);
+    await remove(now);
+    await sh(`rmdir ${frozen}`);
+  });
+
   describe("the restart policy", () => {
     const counting = shell(
       "n=$(cat /tmp/count 2>/dev/null || echo 0); echo $((n + 1)) > /tmp/count; exit $(( n < 1 ))",

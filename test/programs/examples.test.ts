@@ -40,6 +40,15 @@ const examples = [
       expect(rules).toContain("-A BOX -s 10.1.2.0/24 -j DROP");
     },
   },
+  {
+    name: "yaml",
+    folder: "examples/yaml",
+    resources: 17,
+    shows: async (node: SandboxNode, outputs: Record<string, unknown>) => {
+      const page = await node.exec(["curl", "-sS", "--max-time", "10", `http://${outputs["podIP"]}/`]);
+      expect(page.stdout).toBe("Hello from web, declared in YAML.\n");
+    },
+  },
 ];
 
 describe.skipIf(obstacle)(`the examples${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {

@@ -61,6 +61,12 @@ const change = [`write ${folder}/keeper.spec.new`, `${keeperPath()} change ${fol
 describe("the plan", () => {
   test.each<[string, Partial<ProcessInputs>, ProcessState | undefined, unknown[]]>([
     ["absent", {}, undefined, start],
+    [
+      "absent, and not to be waited for long",
+      { timeoutSeconds: 3 },
+      undefined,
+      [...start.slice(0, -1), `${start.at(-1)} 3`],
+    ],
     ["as wanted", {}, seen({}), []],
     ["done", { restartPolicy: "Never" }, { ...seen(completed), restartPolicy: "Never" }, []],
     ["told to end, although it should always run", {}, { ...seen(completed), keeper: false }, [stop, ...start]],
