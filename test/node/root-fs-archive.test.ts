@@ -242,7 +242,7 @@ describe.skipIf(obstacle)(
       const outs = await Promise.all(made);
       expect(await node.sh(`cat ${path}/bin/su /srv/t/other/bin/su; ls /var/lib/barepod/images`)).toBe(
         [
-          "programprogram" + `archive-${archiveSha256.slice(0, 32)}`,
+          `programprogramarchive-${archiveSha256.slice(0, 32)}`,
           `archive-${archiveSha256.slice(0, 32)}.users`,
         ].join("\n"),
       );
