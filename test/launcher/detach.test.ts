@@ -118,8 +118,10 @@ describe.skipIf(reasonToSkip())("launcher detach", () => {
         expect(readFileSync(join(group, "cgroup.procs"), "utf8")).toBe(`${pid}\n`);
         // Field 6 is the session.
         expect(readFileSync(`/proc/${pid}/stat`, "utf8").split(" ")[5]).toBe(String(pid));
-        const descriptors = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-        expect(descriptors).toEqual(["/dev/null", said, said]);
+        // While it is being loaded, a program opens its libraries.
+        const descriptors = () => readdirSync(`/proc/${pid}/fd`);
+        await until(() => descriptors().length === 3);
+        expect(descriptors().map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))).toEqual(["/dev/null", said, said]);
       } finally {
         if (pid > 0) process.kill(pid, "SIGKILL");
         await until(() => !existsSync(group) || readFileSync(join(group, "cgroup.procs"), "utf8") === "");
