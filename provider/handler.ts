@@ -167,6 +167,7 @@ class Runner<I extends NodeInputs, S> {
     return operation.masked(known === undefined ? "create" : "update", async () => {
       let seen: Observation | undefined;
       try {
+        await operation.prepare();
         seen = await operation.apply(known);
         seen = await operation.waitUntilReady(seen);
         const fact = operation.mine(seen);

@@ -10,6 +10,8 @@ export interface Volume {
   readonly readOnly?: boolean;
   /** The source is a folder that is made for the container, mode 0777, and removed with everything in it. */
   readonly ephemeral?: boolean;
+  /** Of an ephemeral folder, the group that it and what is made in it belongs to: mode 2777. */
+  readonly group?: number;
 }
 
 /** A container, ready to be written down. */
@@ -21,7 +23,10 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly workingDir?: string;
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
+  readonly runAsNonRoot: boolean;
   readonly supplementalGroups?: readonly number[];
+  /** The root's own /etc/group gives no groups. */
+  readonly strictGroups: boolean;
   readonly allowPrivilegeEscalation: boolean;
   readonly privileged: boolean;
   readonly readOnlyRootFilesystem: boolean;
@@ -30,6 +35,10 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly volumes: readonly Volume[];
   /** Whether it has a mount namespace of its own; without one there are no mounts, only the root directory. */
   readonly ownMounts: boolean;
+  /** Whether it shares the node's IPC: then it sees the node's shared memory. */
+  readonly hostIpc: boolean;
+  /** The file with its filter of system calls. */
+  readonly seccomp?: string;
 }
 
 /** What containerd masks by default (pkg/oci/spec.go of containerd). */
@@ -76,7 +85,7 @@ function mounts(container: ContainerConfig): Line[] {
   if (rootFs === undefined) return [proc, ...binds(volumes), ...(privileged ? [] : hidden)];
   return [
     proc,
-    ...(privileged ? nodeDevices() : ownFolders()),
+    ...(privileged ? nodeDevices() : ownFolders(container.hostIpc)),
     ["mount", "sysfs", "/sys", "sysfs", privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", "-"],
     ...binds(volumes),
     // In a volume in place of /dev they would be made on the node, and stay there.
@@ -106,11 +115,13 @@ function nodeDevices(): Line[] {
 }
 
 /** The file systems in every container's /dev (containerd's pkg/oci/mounts.go). */
-function ownFolders(): Line[] {
+function ownFolders(hostIpc: boolean): Line[] {
   return [
     ["mount", "tmpfs", "/dev", "tmpfs", "nosuid,strictatime", "mode=755,size=65536k"],
     ["mount", "devpts", "/dev/pts", "devpts", "nosuid,noexec", "newinstance,ptmxmode=0666,mode=0620,gid=5"],
-    ["mount", "shm", "/dev/shm", "tmpfs", "nosuid,noexec,nodev", "mode=1777,size=65536k"],
+    hostIpc
+      ? ["mount", "/dev/shm", "/dev/shm", "bind", "rec,rprivate", "-"]
+      : ["mount", "shm", "/dev/shm", "tmpfs", "nosuid,noexec,nodev", "mode=1777,size=65536k"],
     ["mount", "mqueue", "/dev/mqueue", "mqueue", "nosuid,noexec,nodev", "-"],
   ];
 }
@@ -133,15 +144,19 @@ function ownDevices(): Line[] {
 }
 
 function user(container: ContainerConfig): Line[] {
-  const { runAsUser, runAsGroup, supplementalGroups = [] } = container;
+  const { rootFs, runAsUser = 0, runAsGroup, supplementalGroups = [] } = container;
   const { bounding, effective, inheritable, ambient } = capabilityMasks(container);
   return [
     // Root's too: the groups of whoever has logged in to the node, `disk` for example, are none of the container's.
-    ["uid", runAsUser ?? 0],
-    ["gid", runAsGroup ?? 0],
+    ...(rootFs === undefined
+      ? [["uid", runAsUser] as Line, ["gid", runAsGroup ?? 0] as Line]
+      : [["user", runAsGroup === undefined ? runAsUser : `${runAsUser}:${runAsGroup}`] as Line]),
+    ...(container.strictGroups ? [["strictgroups"]] : []),
+    ...(container.runAsNonRoot ? [["nonroot"]] : []),
     ...(supplementalGroups.length === 0 ? [] : [["groups", supplementalGroups.join(",")] as Line]),
     ["caps", bounding, effective, inheritable, ambient],
     ...(container.allowPrivilegeEscalation ? [] : [["nnp"]]),
+    ...(container.seccomp === undefined ? [] : [["seccomp", container.seccomp]]),
   ];
 }
 

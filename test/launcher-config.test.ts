@@ -19,6 +19,9 @@ const plain: ContainerConfig = {
   readonlyPaths: defaultReadonlyPaths,
   volumes: [],
   ownMounts: true,
+  hostIpc: false,
+  runAsNonRoot: false,
+  strictGroups: false,
 };
 const lines = (more: Partial<ContainerConfig> = {}) => launcherConfig({ ...plain, ...more }).split("\n");
 const withoutRoot = ({ rootFs: _, ...rest }: ContainerConfig): ContainerConfig => rest;
@@ -60,8 +63,7 @@ describe("the launcher's configuration", () => {
       ropath	/proc/irq
       ropath	/proc/sys
       ropath	/proc/sysrq-trigger
-      uid	0
-      gid	0
+      user	0
       caps	00000000a00425fb	00000000a00425fb	0000000000000000	0000000000000000
       env	PATH=/bin
       arg	sleep
@@ -79,15 +81,24 @@ describe("the launcher's configuration", () => {
       ["mount\t/dev\t/dev\tbind\trec,rslave\t-", "mount\tsysfs\t/sys\tsysfs\tnosuid,noexec,nodev\t-"],
       [/^mask/, /^ropath/, /^device/, "nnp"],
     ],
-    ["root, without the groups of the login", {}, ["uid\t0", "gid\t0"], [/^groups/]],
+    ["root, with the groups of its own root only", {}, ["user\t0"], [/^groups/, /^[ug]id/, "nonroot", "strictgroups"]],
     [
       "a volume in place of /dev, in which nothing is made",
       { volumes: [{ source: "/a", target: "/dev" }] },
       ["mount\t/a\t/dev\tbind\trec,rprivate\t-"],
       [/^device/, /^symlink/],
     ],
-    ["a user", { runAsUser: 5 }, ["uid\t5", "gid\t0"], [/^groups/]],
-    ["a group", { runAsGroup: 6 }, ["uid\t0", "gid\t6"], []],
+    ["a user", { runAsUser: 5 }, ["user\t5"], [/^groups/]],
+    ["a group", { runAsGroup: 6 }, ["user\t0:6"], []],
+    ["no root", { runAsNonRoot: true }, ["nonroot"], []],
+    ["no groups but those given", { strictGroups: true, supplementalGroups: [7] }, ["strictgroups", "groups\t7"], []],
+    ["a filter of system calls", { seccomp: "/run/f" }, ["seccomp\t/run/f"], []],
+    [
+      "the node's shared memory with the node's IPC",
+      { hostIpc: true },
+      ["mount\t/dev/shm\t/dev/shm\tbind\trec,rprivate\t-"],
+      [/^mount\tshm/],
+    ],
     ["further groups", { runAsUser: 5, supplementalGroups: [7, 8] }, ["groups\t7,8"], []],
     ["no masks", { maskedPaths: [], readonlyPaths: [] }, [], [/^mask/, /^ropath/]],
     ["a mask of its own", { maskedPaths: ["/proc/x"] }, ["mask\t/proc/x"], ["mask\t/proc/kcore"]],

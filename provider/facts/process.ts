@@ -33,6 +33,8 @@ export interface ProcessState {
   readonly gracePeriod: number;
   /** The control group of each container that has one, by its name. */
   readonly cgroups: Readonly<Record<string, string>>;
+  /** How soon the kernel ends a container, by its name: what is wanted, and the number that it gets. */
+  readonly oom: Readonly<Record<string, { readonly wanted: string; readonly score: number }>>;
   readonly address: string;
   readonly hostAddress: string;
   readonly containers: readonly ContainerState[];
@@ -78,6 +80,7 @@ case $key in restart|grace) echo "$key$t$name" ;; end) end=1 ;; container)
 printf 'container\\t%s\\t%s\\n' "$name" "$cgroup"
 status= pid= start= at= code= reason= state= restarts=
 if { read -r restarts < "$d/$name/restarts"; } 2>/dev/null; then echo "restarts$t$restarts"; fi
+if { IFS=$t read -r code reason < "$d/$name/oom"; } 2>/dev/null; then echo "oom$t$code$t$reason"; fi
 if { IFS=$t read -r code reason < "$d/$name/last"; } 2>/dev/null; then echo "last$t$code$t$reason"; fi
 if { IFS=$t read -r status pid start at < "$d/$name/status"; } 2>/dev/null && [ "$status" = running ] && alive "$pid" "$start"
 then echo "running$t$pid$t$at"
@@ -104,6 +107,12 @@ function parseProcess(text: string): ProcessState {
     restartPolicy: first("restart"),
     gracePeriod: Number(first("grace")),
     cgroups: Object.fromEntries(groups) as Record<string, string>,
+    oom: Object.fromEntries(
+      blocks.flatMap((block) => {
+        const [, wanted = "", score] = block.find(([key]) => key === "oom") ?? [];
+        return score === undefined ? [] : [[block[0]?.[1] ?? "", { wanted, score: Number(score) }]];
+      }),
+    ) as ProcessState["oom"],
     address: first("address"),
     hostAddress: first("host"),
     containers: blocks.map(parseContainer),

@@ -2,6 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Volume } from "../launcher-config";
 import type { NodeInputs, PrimitiveArgs } from "../resource";
+import type { FoundProfiles, SeccompProfileArgs } from "./process-seccomp";
 
 /** What one container runs, and how it is confined. */
 export interface ContainerArgs {
@@ -39,8 +40,19 @@ export interface ContainerArgs {
    * @defaultValue 0
    */
   readonly runAsGroup?: pulumi.Input<number> | undefined;
+  /**
+   * Refuses to start as user 0, whoever says so.
+   * @defaultValue false
+   */
+  readonly runAsNonRoot?: pulumi.Input<boolean> | undefined;
   /** Further group ids. */
   readonly supplementalGroups?: pulumi.Input<number[]> | undefined;
+  /**
+   * Whether the root file system's /etc/group gives the user further groups (`Merge`) or not (`Strict`). The node's own
+   * never does.
+   * @defaultValue `Merge`
+   */
+  readonly supplementalGroupsPolicy?: pulumi.Input<"Merge" | "Strict"> | undefined;
   /** Capabilities to add to and drop from containerd's default set, without `CAP_`; `ALL` is known. */
   readonly capabilities?: pulumi.Input<{ readonly add?: string[]; readonly drop?: string[] }> | undefined;
   /**
@@ -59,6 +71,22 @@ export interface ContainerArgs {
   readonly maskedPaths?: pulumi.Input<string[]> | undefined;
   /** @defaultValue containerd's */
   readonly readonlyPaths?: pulumi.Input<string[]> | undefined;
+  /**
+   * Which system calls it may make.
+   * @defaultValue all
+   */
+  readonly seccompProfile?: pulumi.Input<SeccompProfileArgs> | undefined;
+  /**
+   * How soon the kernel ends it when the node runs out of memory, -1000 (never) to 1000 (first). Where the node does not
+   * permit a negative one, a warning says so. Changes in place, and counts from the next start on. Not with `memoryRequest`.
+   * @defaultValue the login's
+   */
+  readonly oomScoreAdj?: pulumi.Input<number> | undefined;
+  /**
+   * The same from the memory that it asks for, in bytes: the more of the node's, the later it is ended, as Kubernetes
+   * treats a Burstable container.
+   */
+  readonly memoryRequest?: pulumi.Input<number> | undefined;
 }
 
 /** One of several containers of a {@link Process}. */
@@ -130,13 +158,18 @@ export interface Container {
   readonly volumes?: readonly Volume[];
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
+  readonly runAsNonRoot?: boolean;
   readonly supplementalGroups?: readonly number[];
+  readonly supplementalGroupsPolicy?: "Merge" | "Strict";
   readonly capabilities?: { readonly add?: readonly string[]; readonly drop?: readonly string[] };
   readonly allowPrivilegeEscalation?: boolean;
   readonly privileged?: boolean;
   readonly readOnlyRootFilesystem?: boolean;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
+  readonly seccompProfile?: SeccompProfileArgs;
+  readonly oomScoreAdj?: number;
+  readonly memoryRequest?: number;
 }
 
 /** @internal */
@@ -154,6 +187,8 @@ export interface ProcessInputs extends NodeInputs, Omit<Container, "name"> {
   readonly skipAwait?: boolean;
   readonly timeoutSeconds?: number;
   readonly running: boolean;
+  /** What was found on the node before the plan; not part of the state. */
+  readonly foundProfiles?: FoundProfiles;
 }
 
 /** The containers, whichever way they were given. @internal */

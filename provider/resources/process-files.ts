@@ -1,13 +1,21 @@
 /** What the keeper reads, and the commands that call it. Pure. */
-import { all, type Command, either, raw, secret, sh, write } from "../command/command";
+import { all, type Command, either, raw, type Secret, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, removeFolder, removeTree } from "../command/folders";
 import { underLock } from "../command/lock";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
-import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
+import {
+  type ContainerConfig,
+  defaultMaskedPaths,
+  defaultReadonlyPaths,
+  launcherConfig,
+  type Volume,
+} from "../launcher-config";
 import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
+import { findScore, oomInputs, oomOf } from "./process-oom";
+import { filterOf, isFiltered } from "./process-seccomp";
 
 /** Starts the containers, where nothing of them is. */
 export function start(inputs: ProcessInputs): Command[] {
@@ -33,7 +41,15 @@ function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
     ),
     ...(volumes.length === 0
       ? []
-      : [locked("make the folders for the containers", ...volumes.map(makeFolder)), sh("chmod", "0777", ...volumes)]),
+      : [
+          locked("make the folders for the containers", ...volumes.map(({ source }) => makeFolder(source))),
+          ...volumes.flatMap(({ source, group }) =>
+            group === undefined
+              ? [sh("chmod", "0777", source)]
+              : // What is made in it gets the group too, as in a kubelet's volume with fsGroup.
+                [sh("chgrp", group, source), sh("chmod", "2777", source)],
+          ),
+        ]),
     // By itself it waits for 30 seconds.
     sh(
       keeperPath(),
@@ -83,15 +99,38 @@ function makeFiles(inputs: ProcessInputs): Command[] {
 cd -- "$1" || return
 shift
 umask 077
-while [ "$#" -gt 0 ] && printf %s "$2" 1<> "$1"; do shift 2; done
+${findScore}
+while [ "$#" -gt 0 ]; do
+case $1 in
+filter) printf %s "$3" | base64 -d 1<> "$2" || break ;;
+conf)
+if [ -z "$4" ]; then printf %s "$3" 1<> "$2" || break
+else
+find_score "$4"
+printf '%s\\t%s\\n' "$4" "$score" 1<> "\${2%conf}oom" && printf 'oom_score_adj\\t%s\\n%s' "$score" "$3" 1<> "$2" || break
+fi ;;
+*) printf %s "$3" 1<> "$2" || break ;;
+esac
+shift 4
+done
 umask 022
 cd / && [ "$#" -eq 0 ]`,
       folder,
-      ...containers.flatMap((each) => [`${each.name}/conf`, secret(launcherConfig(complete(inputs, each)))]),
-      "keeper.spec",
-      secret(keeperSpec(inputs)),
+      ...containers.flatMap((each) => [...filterFile(inputs, each), ...confFile(inputs, each)]),
+      ...["spec", "keeper.spec", secret(keeperSpec(inputs)), ""],
     ),
   ];
+}
+
+/** Four words each: what it is, the file, its content, and for `conf` how soon the kernel is to end the container. */
+function confFile(inputs: ProcessInputs, each: Container): (string | Secret)[] {
+  return ["conf", `${each.name}/conf`, secret(launcherConfig(complete(inputs, each))), oomOf(each)];
+}
+
+/** Marked as secret for its length: a message about a failure must not print it. */
+function filterFile(inputs: ProcessInputs, each: Container): (string | Secret)[] {
+  const filter = filterOf(inputs, each);
+  return filter === undefined ? [] : ["filter", `${each.name}/seccomp`, secret(filter.toString("base64")), ""];
 }
 
 /** Ends the containers: TERM, the grace period, KILL. */
@@ -103,7 +142,34 @@ export function stop(inputs: ProcessInputs): Command {
 /** Changes what can be changed while the containers run. */
 export function change(inputs: ProcessInputs): Command[] {
   const folder = processFolder(inputs.name);
-  return [write(`${folder}/keeper.spec.new`, keeperSpec(inputs), { mode: 0o600 }), sh(keeperPath(), "change", folder)];
+  return [
+    raw(
+      "write how soon the kernel ends the containers",
+      `cd -- "$1" || return
+shift
+umask 077
+${findScore}
+while [ "$#" -gt 0 ]; do
+wanted=
+{ IFS='\t' read -r wanted _ < "\${2%conf}oom"; } 2>/dev/null
+if [ "$wanted" != "$4" ]; then
+if [ -z "$4" ]; then printf %s "$3" > "$2.new" && mv -f "$2.new" "$2" && rm -f "\${2%conf}oom" || break
+else
+find_score "$4"
+printf 'oom_score_adj\\t%s\\n%s' "$score" "$3" > "$2.new" && mv -f "$2.new" "$2" &&
+printf '%s\\t%s\\n' "$4" "$score" > "\${2%conf}oom.new" && mv -f "\${2%conf}oom.new" "\${2%conf}oom" || break
+fi
+fi
+shift 4
+done
+umask 022
+cd / && [ "$#" -eq 0 ]`,
+      folder,
+      ...containersOf(inputs).flatMap((each) => confFile(inputs, each)),
+    ),
+    write(`${folder}/keeper.spec.new`, keeperSpec(inputs), { mode: 0o600 }),
+    sh(keeperPath(), "change", folder),
+  ];
 }
 
 /** Removes what was made beside the containers, and a keeper whose folder somebody has removed. */
@@ -123,7 +189,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       logsOf(inputs),
       ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
-    ...ephemeralFolders(inputs).flatMap((path) => [
+    ...ephemeralFolders(inputs).flatMap(({ source: path }) => [
       ...removeTree(path),
       underLock("remove the folder of the containers", removeFolder(path), removeFolder(parentOf(path))),
     ]),
@@ -146,25 +212,32 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
 /** What of the keeper's settings the node has otherwise; they change in place. */
 export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
   const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
-  const isMoved = ({ name = "", cgroup }: Container): boolean => seen.cgroups[name] !== (cgroup ?? undefined);
+  const isMoved = (each: Container): boolean =>
+    seen.cgroups[each.name ?? ""] !== (each.cgroup ?? undefined) ||
+    (seen.oom[each.name ?? ""]?.wanted ?? "") !== oomOf(each);
+  const found = (name: string) => ({
+    cgroup: seen.cgroups[name] ?? "",
+    ...oomInputs(seen.oom[name]?.wanted ?? ""),
+  });
   const moved = containersOf(inputs).some(isMoved);
   const groups = (each: Container): Container =>
-    isMoved(each) ? { ...each, cgroup: seen.cgroups[each.name ?? ""] ?? "" } : each;
+    isMoved(each)
+      ? (({ oomScoreAdj: _, memoryRequest: __, ...rest }) => ({ ...rest, ...found(each.name ?? "") }))(each)
+      : each;
   return {
     ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
     ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
-    ...(!moved
-      ? {}
-      : containers === undefined
-        ? { cgroup: seen.cgroups["main"] ?? "" }
-        : { containers: containers.map(groups) }),
+    ...(!moved ? {} : containers === undefined ? found("main") : { containers: containers.map(groups) }),
   };
 }
 
 /** Folders that are made for the containers and go with them. */
-function ephemeralFolders(inputs: ProcessInputs): string[] {
+function ephemeralFolders(inputs: ProcessInputs): Pick<Volume, "source" | "group">[] {
   const volumes = containersOf(inputs).flatMap((container) => container.volumes ?? []);
-  return [...new Set(volumes.flatMap((volume) => (volume.ephemeral === true ? [volume.source] : [])))];
+  const ephemeral = volumes.filter((volume) => volume.ephemeral === true);
+  return [
+    ...new Map(ephemeral.map(({ source, group }) => [source, { source, ...(group != null && { group }) }])).values(),
+  ];
 }
 
 /**
@@ -216,13 +289,15 @@ function getsResolvConf(inputs: ProcessInputs, { rootFs, volumes = [] }: Contain
 function complete(inputs: ProcessInputs, container: Container): ContainerConfig {
   const { add = [], drop = [] } = container.capabilities ?? {};
   const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups } = container;
-  const optionals = { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups };
+  const seccomp = isFiltered(container) ? `${processFolder(inputs.name)}/${container.name}/seccomp` : undefined;
+  const optionals = { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, seccomp };
   return {
     ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as typeof container),
     command: container.command ?? [],
     env: {
       PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      HOME: homeOf(runAsUser),
+      // In a root of its own the launcher finds it.
+      ...(rootFs === undefined && { HOME: homeOf(runAsUser) }),
       ...container.env,
     },
     addCapabilities: add,
@@ -234,10 +309,13 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     readonlyPaths: container.readonlyPaths ?? (rootFs === undefined ? [] : defaultReadonlyPaths),
     volumes: container.volumes ?? [],
     ownMounts: !sharesWithNode(inputs, "mnt"),
+    hostIpc: sharesWithNode(inputs, "ipc"),
+    runAsNonRoot: container.runAsNonRoot ?? false,
+    strictGroups: container.supplementalGroupsPolicy === "Strict",
   };
 }
 
-/** Root's home; where the image says nothing of a user, runtimes take the root directory. */
+/** On the node's own root: root's home, and the root directory for a user who may be unknown there. */
 function homeOf(user: number | undefined): string {
   return user === undefined || user === 0 ? "/root" : "/";
 }

@@ -20,6 +20,8 @@ import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
+import { oomWarnings } from "./process-oom";
+import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
 import { type ContainerStatus, phaseOf, readiness, runs, statusesOf, works } from "./process-status";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
@@ -42,22 +44,31 @@ const containerFields: Fields = {
         target: required(path()),
         readOnly: optional(boolean()),
         ephemeral: optional(boolean()),
+        group: optional(id),
       }),
     ),
   ),
   runAsUser: optional(id),
   runAsGroup: optional(id),
+  runAsNonRoot: optional(boolean()),
   supplementalGroups: optional(list(id, { max: 64 })),
+  supplementalGroupsPolicy: optional(oneOf("Merge", "Strict")),
   capabilities: optional(object({ add: optional(list(capability)), drop: optional(list(capability)) })),
   allowPrivilegeEscalation: optional(boolean()),
   privileged: optional(boolean()),
   readOnlyRootFilesystem: optional(boolean()),
   maskedPaths: optional(list(path())),
   readonlyPaths: optional(list(path())),
+  seccompProfile: optional(seccompField),
+  oomScoreAdj: optional(integer(-1000, 1000)),
+  memoryRequest: optional(integer(0, Number.MAX_SAFE_INTEGER)),
 };
 
+/** What of a container changes while it runs. */
+const mutable = ["cgroup", "oomScoreAdj", "memoryRequest"];
+
 const immutable = [
-  ...Object.keys(containerFields).filter((key) => key !== "cgroup" && key !== "containers"),
+  ...Object.keys(containerFields).filter((key) => !mutable.includes(key)),
   "namespace",
   "hostNamespaces",
   "mounts",
@@ -106,6 +117,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     deadlineMs: ((inputs.terminationGracePeriodSeconds ?? 30) + 60) * 1000,
     removing: `ending, at most ${inputs.terminationGracePeriodSeconds ?? 30} s`,
   }),
+  prepare: findProfiles,
   observe: (inputs) => processAt(inputs.name, inputs.namespace, stampsOf(inputs)),
   plan: (inputs, seen) => {
     if (seen === undefined) return start(inputs);
@@ -125,6 +137,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     hostIP: seen.hostAddress,
     containerStatuses: statusesOf(seen),
   }),
+  warnings: (_inputs, seen) => oomWarnings(seen.oom),
   ready: readiness,
   readyTimeoutMs: (inputs) => (inputs.timeoutSeconds ?? 600) * 1000,
   boot: { rank: () => "90", commands: startAtBoot },
@@ -190,11 +203,18 @@ function misplaced(inputs: ProcessInputs): Problem[] {
     .map((path) => ({ path, reason: "belongs into each of the containers" }));
 }
 
-/** What would silently do nothing. */
+/** What contradicts itself, or would silently do nothing. */
 function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const own = "needs a mount namespace of its own: take mnt out of hostNamespaces";
   const given = (["volumes", "maskedPaths", "readonlyPaths"] as const).filter((key) => container[key]?.length);
   return [
+    ...seccompProblems(container),
+    ...(container.runAsNonRoot === true && container.runAsUser === 0
+      ? [{ path: "runAsUser", reason: "must not be 0 when runAsNonRoot is true" }]
+      : []),
+    ...(container.oomScoreAdj != null && container.memoryRequest != null
+      ? [{ path: "memoryRequest", reason: "decides the same as oomScoreAdj; give one of them" }]
+      : []),
     ...(sharesWithNode(inputs, "mnt") ? given.map((path) => ({ path, reason: own })) : []),
     ...(container.readOnlyRootFilesystem !== true
       ? []
@@ -224,7 +244,7 @@ function capability(value: unknown, at: string): Problem[] {
 
 function sameContainers(olds: ProcessInputs["containers"], news: ProcessInputs["containers"]): boolean {
   if (containsUnknown(news)) return false;
-  const withoutGroups = (list: ProcessInputs["containers"]): unknown =>
-    list?.map((each) => ({ ...each, cgroup: null }));
-  return equal(withoutGroups(olds), withoutGroups(news));
+  const fixed = (list: ProcessInputs["containers"]): unknown =>
+    list?.map((each) => Object.fromEntries(Object.entries(each).filter(([key]) => !mutable.includes(key))));
+  return equal(fixed(olds), fixed(news));
 }

@@ -9,6 +9,7 @@ const state = (more: Partial<ProcessState> = {}): ProcessState => ({
   restartPolicy: "Always",
   gracePeriod: 30,
   cgroups: {},
+  oom: {},
   address: "",
   hostAddress: "",
   containers: [],

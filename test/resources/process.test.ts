@@ -40,6 +40,7 @@ const seen = (...containers: Partial<ContainerState>[]): ProcessState => ({
   restartPolicy: "Always",
   gracePeriod: 30,
   cgroups: {},
+  oom: {},
   address: "",
   hostAddress: "",
   containers: containers.map(container),
@@ -52,11 +53,15 @@ const shown = (commands: Command[]) => commands.map((command) => render(command,
 const stop = `end the containers: ${keeperPath()} ${folder}`;
 const start = [
   `make a folder that only root reads: ${folder}/main`,
-  `write what its keeper reads: ${folder} main/conf *** keeper.spec ***`,
+  `write what its keeper reads: ${folder} conf main/conf *** '' spec keeper.spec *** ''`,
   "{ test -d /var/lib/barepod/node && test -d /var/log/pods && test -d /var/log/containers; } || make the folders of the logs",
   `${keeperPath()} start ${folder}`,
 ];
-const change = [`write ${folder}/keeper.spec.new`, `${keeperPath()} change ${folder}`];
+const change = [
+  `write how soon the kernel ends the containers: ${folder} conf main/conf *** ''`,
+  `write ${folder}/keeper.spec.new`,
+  `${keeperPath()} change ${folder}`,
+];
 
 describe("the plan", () => {
   test.each<[string, Partial<ProcessInputs>, ProcessState | undefined, unknown[]]>([
