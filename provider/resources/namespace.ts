@@ -9,7 +9,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { type Command, raw } from "../command/command";
 import { type NamespaceState, type NamespaceType, namespaceAt, namespaceTypes } from "../facts/namespace";
-import { isUnknown, list, oneOf, optional, required, text } from "../fields";
+import { isUnknown, list, oneOf, optional, type Problem, record, required, text } from "../fields";
+import { namespaceOf, sysctlFile, sysctlRule, sysctlValue } from "../kubernetes/sysctls";
 import { boundedName, digest } from "../naming";
 import { launcherPath } from "../node-programs";
 import { containsUnknown, defineSpec, equal, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
@@ -32,6 +33,13 @@ export interface NamespaceArgs extends PrimitiveArgs {
    * @defaultValue the node's own, as it was when the namespace was made
    */
   readonly hostname?: pulumi.Input<string> | undefined;
+  /**
+   * Kernel settings (sysctl(8)) in these namespaces, such as `{ "net.ipv4.ip_unprivileged_port_start": "0" }`: `net.*` needs
+   * `net` among the types; `kernel.shm*`, `kernel.msg*`, `kernel.sem` and `fs.mqueue.*` need `ipc`. Values change in place;
+   * taking one away replaces the Namespace.
+   * @defaultValue none
+   */
+  readonly sysctls?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
 }
 
 /** @internal */
@@ -39,6 +47,7 @@ export interface NamespaceInputs extends NodeInputs {
   readonly name: string;
   readonly types: readonly NamespaceType[];
   readonly hostname?: string;
+  readonly sysctls?: Readonly<Record<string, string>>;
   /** Where the pins lie; follows from the name. */
   readonly path: string;
 }
@@ -49,8 +58,15 @@ const folder = "/run/barepod/namespaces";
 export const namespaceSpec = defineSpec<NamespaceInputs, NamespaceState>({
   type: "Namespace",
   identity: ["name"],
-  cannotChange: (olds, news) =>
-    containsUnknown(news.types) || !equal([...olds.types].sort(), [...news.types].sort()) ? ["types"] : [],
+  cannotChange: (olds, news) => [
+    ...(containsUnknown(news.types) || !equal([...olds.types].sort(), [...news.types].sort())
+      ? (["types"] as const)
+      : []),
+    // What the kernel had before is not known any more.
+    ...(Object.keys(olds.sysctls ?? {}).some((name) => news.sysctls?.[name] === undefined)
+      ? (["sysctls"] as const)
+      : []),
+  ],
   fields: {
     name: required(text({ max: 63, pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, form: "letters, digits, ., _ and -" })),
     types: required(list(oneOf(...namespaceTypes), { min: 1, max: namespaceTypes.length })),
@@ -61,9 +77,16 @@ export const namespaceSpec = defineSpec<NamespaceInputs, NamespaceState>({
         form: "a host name: letters, digits, dots and dashes",
       }),
     ),
+    sysctls: optional(record(sysctlName, text({ max: 4096, empty: true }))),
     path: required(text({ max: 255 })),
   },
-  check: ({ name, types, hostname, path }) => [
+  check: ({ name, types, hostname, sysctls = {}, path }) => [
+    ...Object.keys(sysctls)
+      .filter((setting) => !types.includes(namespaceOf(setting) ?? "net"))
+      .map((setting) => ({
+        path: `sysctls[${JSON.stringify(setting)}]`,
+        reason: `needs ${namespaceOf(setting)} among the types: the node's own settings are not changed here`,
+      })),
     ...(new Set(types).size < types.length ? [{ path: "types", reason: "has the same type more than once" }] : []),
     ...(hostname !== undefined && !types.includes("uts")
       ? [{ path: "hostname", reason: "needs uts among the types: the node's own name is not changed here" }]
@@ -74,17 +97,32 @@ export const namespaceSpec = defineSpec<NamespaceInputs, NamespaceState>({
     const name = inputs.name ?? generatedName(inputs);
     return { name, path: isUnknown(name) ? name : pathOf(name) };
   },
-  observe: ({ path, types, hostname }) => namespaceAt(path, types, hostname !== undefined),
+  observe: ({ path, types, hostname, sysctls = {} }) =>
+    namespaceAt(path, types, hostname !== undefined, Object.keys(sysctls).map(sysctlFile)),
   plan: (inputs, seen) => {
-    if (seen === undefined) return [make(inputs)];
-    if (lost(inputs, seen).length > 0) return [remove(inputs.path), make(inputs)];
-    return inputs.hostname === undefined || inputs.hostname === seen.hostname ? [] : [rename(inputs)];
+    const all = Object.keys(inputs.sysctls ?? {});
+    if (seen === undefined) return [make(inputs), ...set(inputs, all)];
+    if (lost(inputs, seen).length > 0) return [remove(inputs.path), make(inputs), ...set(inputs, all)];
+    return [
+      ...(inputs.hostname === undefined || inputs.hostname === seen.hostname ? [] : [rename(inputs)]),
+      ...set(inputs, otherSettings(inputs, seen)),
+    ];
   },
   undo: ({ path }) => [remove(path)],
   cleanup: () => [removeNamespacesFolder()],
   drift: (inputs, seen) => ({
     ...(lost(inputs, seen).length > 0 ? { types: inputs.types.filter((type) => seen.types.includes(type)) } : {}),
     ...(seen.hostname === undefined || seen.hostname === inputs.hostname ? {} : { hostname: seen.hostname }),
+    ...(otherSettings(inputs, seen).length === 0
+      ? {}
+      : {
+          sysctls: {
+            ...inputs.sysctls,
+            ...Object.fromEntries(
+              otherSettings(inputs, seen).map((name) => [name, seen.sysctls?.[sysctlFile(name)] ?? "?"]),
+            ),
+          },
+        }),
   }),
   boot: { rank: () => "30" },
   needsPrograms: ({ types }) => types.includes("pid"),
@@ -104,6 +142,7 @@ export class Namespace extends NodeResource {
   declare readonly name: pulumi.Output<string>;
   declare readonly types: pulumi.Output<NamespaceType[]>;
   declare readonly hostname: pulumi.Output<string | undefined>;
+  declare readonly sysctls: pulumi.Output<Record<string, string> | undefined>;
   /** The folder with a file for each type, for example `/run/barepod/namespaces/box/net`. Known in previews. */
   declare readonly path: pulumi.Output<string>;
 
@@ -128,6 +167,38 @@ function generatedName({ resourceUrn, owner }: NamespaceInputs): string {
 function lost({ types }: NamespaceInputs, seen: NamespaceState): NamespaceType[] {
   return types.filter((type) => !seen.types.includes(type));
 }
+
+function sysctlName(value: unknown, path: string): Problem[] {
+  const reason = sysctlRule(String(value));
+  return reason === undefined ? [] : [{ path, reason }];
+}
+
+/** The settings that the node has otherwise. */
+function otherSettings({ sysctls = {} }: NamespaceInputs, seen: NamespaceState): string[] {
+  return Object.entries(sysctls).flatMap(([name, value]) =>
+    sysctlValue(seen.sysctls?.[sysctlFile(name)] ?? "") === sysctlValue(value) ? [] : [name],
+  );
+}
+
+function set({ path, sysctls = {} }: NamespaceInputs, names: readonly string[]): Command[] {
+  if (names.length === 0) return [];
+  const words = names.flatMap((name) => [sysctlFile(name), sysctls[name] ?? ""]);
+  return [raw("set the kernel's settings in the namespaces", setScript, path, ...words)];
+}
+
+const setScript = `(
+cd -- "$1" || exit
+shift
+net='' ipc=''
+[ ! -e net ] || net=--net=net
+[ ! -e ipc ] || ipc=--ipc=ipc
+nsenter $net $ipc sh -c 'while [ "$#" -gt 0 ]; do
+file=/proc/sys/$1
+[ -e "$file" ] || { echo "there is no $file in a namespace of its own: the kernel lacks it, or has it for the whole node only" >&2; exit 1; }
+{ printf "%s\\n" "$2" > "$file"; } 2>/dev/null || { echo "the kernel refuses to write this value into $file" >&2; exit 1; }
+shift 2
+done' sh "$@"
+)`;
 
 /** All of them in one call of unshare; what is half made is removed again. */
 function make({ path, types, hostname = "" }: NamespaceInputs): Command {

@@ -6,7 +6,7 @@ import { capabilitiesOf } from "../kubernetes/capabilities";
 import type { Preparation } from "../resource";
 import { compile, encode } from "../seccomp/compile";
 import { defaultProfile } from "../seccomp/default-profile";
-import { type Profile, parseProfile } from "../seccomp/profile";
+import { parseProfile } from "../seccomp/profile";
 import { type Container, containersOf, type ProcessInputs } from "./process-args";
 
 /** Which system calls a program may make. */
@@ -106,10 +106,16 @@ export function filterOf(inputs: ProcessInputs, container: Container): Buffer | 
     capabilities: names.map((each) => `CAP_${each}`),
     kernel: inputs.foundProfiles?.kernel ?? "",
   };
-  const profile: Profile =
-    seccompProfile.type === "RuntimeDefault" ? defaultProfile : parseProfile(found(inputs, name), path);
-  return encode(compile(profile, situation, path));
+  if (seccompProfile.type !== "RuntimeDefault")
+    return encode(compile(parseProfile(found(inputs, name), path), situation, path));
+  const key = names.join();
+  const known = defaults.get(key) ?? encode(compile(defaultProfile, situation, path));
+  defaults.set(key, known);
+  return known;
 }
+
+/** RuntimeDefault's filters by capabilities: most containers have the same, and a plan is made more than once. */
+const defaults = new Map<string, Buffer>();
 
 function found(inputs: ProcessInputs, name: string): string {
   const text = inputs.foundProfiles?.profiles[name];
