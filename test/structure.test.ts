@@ -49,7 +49,7 @@ const layers = [
   ["resources", "images"],
   ["facts"],
   ["iptables"],
-  ["kubernetes", "command", "ssh"],
+  ["kubernetes", "command", "ssh", "seccomp"],
 ];
 const layerOf = (file: string) => layers.findIndex((layer) => layer.includes(basename(dirname(file))));
 

@@ -2,7 +2,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ContainerImage } from "../kubernetes/image";
 import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
-import { type CgroupLimits, CPU_PERIOD, containerCgroup, podCgroup } from "../kubernetes/resources";
+import type { NormalizedSecurity } from "../kubernetes/normalize-security";
+import { type CgroupLimits, CPU_PERIOD, containerCgroup, oomScore, podCgroup } from "../kubernetes/resources";
 import type { Volume } from "../launcher-config";
 import { boundedName } from "../naming";
 import { CGroup } from "../resources/cgroup";
@@ -34,21 +35,35 @@ export interface PodVolume {
   readonly mount?: Mount;
 }
 
-export function createNamespace({ name, node, pod, id, options }: PodPlace): Namespace {
-  const own = pod.hostNetwork ? (["ipc"] as const) : (["net", "uts", "ipc"] as const);
-  const types = [...own, ...(pod.shareProcessNamespace ? (["pid"] as const) : [])];
+/** None for a pod that stays in the node's own namespaces. */
+export function createNamespace({ name, node, pod, id, options }: PodPlace): Namespace | undefined {
+  const types = [
+    ...(pod.hostNetwork ? [] : (["net", "uts"] as const)),
+    ...(pod.hostIPC ? [] : (["ipc"] as const)),
+    ...(pod.shareProcessNamespace ? (["pid"] as const) : []),
+  ];
+  if (types.length === 0) return undefined;
   const hostname = pod.hostNetwork ? {} : { hostname: pod.hostname };
-  return new Namespace(`${name}-namespace`, { node, name: id, types, ...hostname }, options);
+  const { sysctls } = pod.security;
+  const settings = Object.keys(sysctls).length === 0 ? {} : { sysctls };
+  return new Namespace(`${name}-namespace`, { node, name: id, types, ...hostname, ...settings }, options);
 }
 
-export function createInterface({ name, node, pod, options }: PodPlace, namespace: Namespace): VethPair | undefined {
-  if (pod.hostNetwork) return undefined;
+export function createInterface(
+  { name, node, pod, options }: PodPlace,
+  namespace: Namespace | undefined,
+): VethPair | undefined {
+  if (pod.hostNetwork || namespace === undefined) return undefined;
   return new VethPair(`${name}-eth0`, { node, namespace: namespace.path, interfaceName: "eth0" }, options);
 }
 
 /** The group of the whole pod: what its containers may use together. */
 export function createPodGroup(place: PodPlace): CGroup {
-  const limits = podCgroup(place.pod.containers.map(({ resources }) => resources));
+  const { containers, resources } = place.pod;
+  const limits = podCgroup(
+    containers.map((each) => each.resources),
+    resources,
+  );
   return createGroup(place, `${place.name}-cgroup`, `barepod.pods/${place.id}`, limits);
 }
 
@@ -64,11 +79,14 @@ function createGroup(
   return new CGroup(name, { node, path, cpuShares, ...cpu, ...memory }, options);
 }
 
-export function createVolume({ name, node, id, options }: PodPlace, volume: NormalizedVolume): PodVolume {
+export function createVolume({ name, node, pod, id, options }: PodPlace, volume: NormalizedVolume): PodVolume {
   if (volume.kind === "hostPath") return { volume: { source: volume.path as string } };
   const source = `/var/lib/barepod/volumes/${id}/${volume.name}`;
-  if (volume.medium !== "Memory") return { volume: { source, ephemeral: true } };
-  const flags = ["mode=0777", "nosuid", "nodev"];
+  const { fsGroup } = pod.security;
+  const group = fsGroup === undefined ? {} : { group: fsGroup };
+  if (volume.medium !== "Memory") return { volume: { source, ephemeral: true, ...group } };
+  const owner = fsGroup === undefined ? ["mode=0777"] : ["mode=2777", `gid=${fsGroup}`];
+  const flags = [...owner, "nosuid", "nodev"];
   const args = { node, source: "tmpfs", target: source, fsType: "tmpfs", options: flags };
   return { volume: { source }, mount: new Mount(`${name}-volume-${volume.name}`, args, options) };
 }
@@ -103,8 +121,24 @@ export function createContainer(
       target: mountPath,
       readOnly,
     })),
+    ...securityOf(security),
+    ...oomScore(
+      container.resources,
+      pod.containers.map(({ resources }) => resources),
+      pod.resources,
+    ),
+  };
+}
+
+function securityOf(security: NormalizedSecurity): Partial<NamedContainerArgs> {
+  const { seccomp, supplementalGroups } = security;
+  return {
     runAsUser: security.runAsUser,
     runAsGroup: security.runAsGroup,
+    ...(security.runAsNonRoot && { runAsNonRoot: true }),
+    ...(supplementalGroups.length > 0 && { supplementalGroups: [...supplementalGroups] }),
+    ...(security.strictGroups && { supplementalGroupsPolicy: "Strict" as const }),
+    ...(seccomp && { seccompProfile: seccomp }),
     readOnlyRootFilesystem: security.readOnlyRootFilesystem,
     allowPrivilegeEscalation: security.allowPrivilegeEscalation,
     privileged: security.privileged,
@@ -120,11 +154,24 @@ function contentOf(image: ContainerImage): { hostBinaries: string[] } | { archiv
   throw new TypeError(`a container cannot be made from ${image.kind}`);
 }
 
+function hostNamespaces({
+  hostNetwork,
+  hostIPC,
+  hostPID,
+}: NormalizedPod): ("net" | "uts" | "ipc" | "pid")[] | undefined {
+  const types = [
+    ...(hostNetwork ? (["net", "uts"] as const) : []),
+    ...(hostIPC ? (["ipc"] as const) : []),
+    ...(hostPID ? (["pid"] as const) : []),
+  ];
+  return types.length === 0 ? undefined : types;
+}
+
 /** The keeper with all containers: made last, ended first. */
 export function createProcess(
   { name, node, pod, id, options }: PodPlace,
   parts: {
-    readonly namespace: Namespace;
+    readonly namespace: Namespace | undefined;
     readonly eth0: VethPair | undefined;
     readonly volumes: ReadonlyMap<string, PodVolume>;
     readonly containers: NamedContainerArgs[];
@@ -138,8 +185,8 @@ export function createProcess(
       name: id,
       pod: { namespace: pod.namespace, name: pod.name },
       containers: parts.containers,
-      namespace: parts.namespace.path,
-      hostNamespaces: pod.hostNetwork ? ["net", "uts"] : undefined,
+      namespace: parts.namespace?.path,
+      hostNamespaces: hostNamespaces(pod),
       mounts,
       interfaces: parts.eth0 === undefined ? [] : [parts.eth0.name],
       resolvConf: true,

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { InputError } from "../errors";
 import { type NormalizedPod, normalizePod } from "../kubernetes/normalize";
+import { type QosClass, qosClass } from "../kubernetes/resources";
 import type { ObjectMeta, PodManifest, PodSpec } from "../kubernetes/types";
 import type { Node } from "../resources/node";
 import type { ContainerStatus } from "../resources/process";
@@ -27,6 +28,8 @@ export interface PodStatus {
   /** The pod's address; the node's own with `hostNetwork`. */
   readonly podIP: string;
   readonly hostIP: string;
+  /** `Guaranteed`, `Burstable` or `BestEffort`: what its containers may use and ask for decides. */
+  readonly qosClass: QosClass;
   readonly containerStatuses: readonly ContainerStatus[];
 }
 
@@ -84,6 +87,10 @@ export class Pod extends pulumi.ComponentResource {
         phase,
         podIP: pod.hostNetwork ? hostIP : podIP,
         hostIP,
+        qosClass: qosClass(
+          pod.containers.map(({ resources }) => resources),
+          pod.resources,
+        ),
         containerStatuses,
       }));
     this.registerOutputs({ metadata: this.metadata, spec: this.spec, status: this.status });

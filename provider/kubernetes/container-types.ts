@@ -30,7 +30,7 @@ export interface Container {
   ports?: Input<Input<ContainerPort>[] | undefined>;
   /** Refused: probes are not run yet. */
   readinessProbe?: Input<Probe | undefined>;
-  /** Refused: resources are not resized in place. */
+  /** What a change of resources does to the running container: nothing but change its cgroup. */
   resizePolicy?: Input<Input<ContainerResizePolicy>[] | undefined>;
   /** What the container's cgroup may use. */
   resources?: Input<ResourceRequirements | undefined>;
@@ -64,9 +64,9 @@ export interface Container {
 export interface ResourceRequirements {
   /** Refused: there is no dynamic resource allocation. */
   claims?: Input<Input<ResourceClaim>[] | undefined>;
-  /** `cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others are refused; 0 is no limit. */
+  /** `cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others, ephemeral-storage and hugepages among them, are refused; 0 is no limit. For a whole pod: `cpu` and `memory` of all containers together; no container's limit may be higher. Default: their sum, if each has one. */
   limits?: Input<StringMap | undefined>;
-  /** `cpu` (the weight against other containers) and `memory` (noted; it has no effect on a node by itself). Default: the limits. */
+  /** `cpu` (the weight against other containers), `memory` (how late it is ended when the node's memory runs out, by its QoS class) and `ephemeral-storage` (nothing schedules by it). Default: the limits. For a whole pod: `cpu` and `memory`, at least what the containers ask for together. Default: that, else the pod's limits. */
   requests?: Input<StringMap | undefined>;
 }
 
@@ -122,9 +122,11 @@ export interface ContainerPort {
   protocol?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** What a change of one resource does. */
 export interface ContainerResizePolicy {
+  /** Unique. */
   resourceName: Input<string>;
+  /** `NotRequired`; `RestartContainer` is refused. */
   restartPolicy: Input<string>;
 }
 
@@ -138,25 +140,25 @@ export interface ContainerRestartRule {
 export interface SecurityContext {
   /** `false` sets no_new_privs: set-uid programs and file capabilities gain nothing. Default `true`; always `true` when privileged. */
   allowPrivilegeEscalation?: Input<boolean | undefined>;
-  /** Refused: AppArmor profiles are not loaded yet. */
+  /** Which AppArmor profile confines the container: none. */
   appArmorProfile?: Input<AppArmorProfile | undefined>;
   /** The capabilities beyond and below the default set: containerd's 14 without MKNOD. */
   capabilities?: Input<Capabilities | undefined>;
   /** `true` gives all capabilities, all devices and nothing masked. Default `false`. */
   privileged?: Input<boolean | undefined>;
-  /** Refused: the masks of /proc cannot be chosen. */
+  /** Refused: `Unmasked` needs hostUsers: false, as in Kubernetes, and user namespaces are not made. Accepted: `"Default"`. */
   procMount?: Input<string | undefined>;
   /** `true` mounts the root file system read-only. Default `false`. */
   readOnlyRootFilesystem?: Input<boolean | undefined>;
   /** The group id of the process, 0 to 2147483647. Default: the image's, else 0. */
   runAsGroup?: Input<number | undefined>;
-  /** Refused: not checked yet; give a runAsUser other than 0. Accepted: `false`. */
+  /** `true`: what would run as user 0 is not started. Default `false`. */
   runAsNonRoot?: Input<boolean | undefined>;
   /** The user id of the process, 0 to 2147483647. Default: the image's, else 0. */
   runAsUser?: Input<number | undefined>;
   /** Refused: SELinux labels are not set. */
   seLinuxOptions?: Input<SELinuxOptions | undefined>;
-  /** Refused: seccomp profiles are not loaded yet. */
+  /** Which system calls may be made. Default `Unconfined`, as a kubelet without seccompDefault. */
   seccompProfile?: Input<SeccompProfile | undefined>;
   /** Refused: the nodes are Linux machines. */
   windowsOptions?: Input<WindowsSecurityContextOptions | undefined>;
@@ -194,9 +196,11 @@ export interface ResourceClaim {
   request?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** An AppArmor profile. */
 export interface AppArmorProfile {
+  /** Only with `Localhost`, which is refused. */
   localhostProfile?: Input<string | undefined>;
+  /** `Unconfined`; `RuntimeDefault` and `Localhost` are refused, because no profile is loaded. */
   type: Input<string>;
 }
 
@@ -208,9 +212,11 @@ export interface SELinuxOptions {
   user?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** A list of system calls. */
 export interface SeccompProfile {
+  /** With `Localhost`: a file of the node below /var/lib/barepod/seccomp, a profile as of Docker and OCI, read when the containers are made. */
   localhostProfile?: Input<string | undefined>;
+  /** `RuntimeDefault`: Docker's and containerd's list, by the container's capabilities. `Localhost`: a profile of the node. `Unconfined`: all. Privileged containers have none. */
   type: Input<string>;
 }
 

@@ -1,11 +1,16 @@
 /** One container of a pod, checked and complete. */
 import type { Input } from "@pulumi/pulumi";
 import type { Problem } from "../fields";
-import { isCapability } from "./capabilities";
 import { expandContainer } from "./expand";
 import { type ContainerImage, imageRefusal, parseImage } from "./image";
 import { dnsLabel, envName, portName } from "./names";
-import { parseBytes, parseCpuMilli, parseQuantity } from "./quantity";
+import { checkResizePolicy, normalizeResources, type UsableResources } from "./normalize-resources";
+import {
+  type NormalizedSecurity,
+  normalizeSecurity,
+  type UsablePodSecurity,
+  type UsableSecurity,
+} from "./normalize-security";
 import type { ContainerResources } from "./resources";
 import { attempt, check, cleanPath, unique } from "./rules";
 
@@ -41,21 +46,6 @@ export interface NormalizedMount {
   readonly readOnly: boolean;
 }
 
-/** Who the process is and what it may do. */
-export interface NormalizedSecurity {
-  /** Absent: the image's user, else 0. */
-  readonly runAsUser?: number;
-  readonly runAsGroup?: number;
-  readonly readOnlyRootFilesystem: boolean;
-  /** Without `CAP_`, in capitals; may hold `ALL`. */
-  readonly addCapabilities: readonly string[];
-  readonly dropCapabilities: readonly string[];
-  readonly allowPrivilegeEscalation: boolean;
-  readonly privileged: boolean;
-}
-
-type Quantities = Map<string, string | number>;
-
 /** A container as the walk leaves it. */
 export interface UsableContainer {
   name?: string;
@@ -65,25 +55,18 @@ export interface UsableContainer {
   env?: ({ name?: string; value?: Input<string> } | undefined)[];
   workingDir?: string;
   ports?: ({ name?: string; containerPort?: number; protocol?: NormalizedPort["protocol"] } | undefined)[];
-  resources?: { limits?: Quantities; requests?: Quantities };
+  resources?: UsableResources;
+  resizePolicy?: ({ resourceName?: string; restartPolicy?: string } | undefined)[];
   volumeMounts?: ({ name?: string; mountPath?: string; readOnly?: boolean } | undefined)[];
   securityContext?: UsableSecurity;
 }
 
-interface UsableSecurity {
-  runAsUser?: number;
-  runAsGroup?: number;
-  readOnlyRootFilesystem?: boolean;
-  capabilities?: { add?: (string | undefined)[]; drop?: (string | undefined)[] };
-  allowPrivilegeEscalation?: boolean;
-  privileged?: boolean;
-}
-
-/** Checks one container. `volumes` are the names that its mounts may use. */
+/** Checks one container. `volumes` are the names that its mounts may use, `pod` what is said of all containers. */
 export function normalizeContainer(
   container: UsableContainer,
   path: string,
   volumes: ReadonlySet<string>,
+  pod: UsablePodSecurity,
   problems: Problem[],
 ): NormalizedContainer {
   const { name = "", workingDir } = container;
@@ -98,15 +81,23 @@ export function normalizeContainer(
   });
   const command = (container.command ?? []).filter((part) => part !== undefined);
   const args = (container.args ?? []).filter((part) => part !== undefined);
+  const image = normalizeImage(container, path, problems);
+  checkResizePolicy(container.resizePolicy ?? [], `${path}.resizePolicy`, problems);
   return {
     name,
-    image: normalizeImage(container, path, problems),
+    image,
     ...expandContainer({ command, args, env }),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
     ports: normalizePorts(container.ports ?? [], `${path}.ports`, problems),
     resources: normalizeResources(container.resources ?? {}, `${path}.resources`, problems),
     mounts: normalizeMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, volumes, problems),
-    security: normalizeSecurity(container.securityContext ?? {}, `${path}.securityContext`, problems),
+    security: normalizeSecurity(
+      container.securityContext ?? {},
+      pod,
+      image.kind !== "host",
+      `${path}.securityContext`,
+      problems,
+    ),
   };
 }
 
@@ -142,46 +133,6 @@ function normalizePorts(
   });
 }
 
-const RESOURCES = {
-  cpu: { limit: "cpuLimitMilli", request: "cpuRequestMilli", parse: parseCpuMilli },
-  memory: { limit: "memoryLimitBytes", request: "memoryRequestBytes", parse: parseBytes },
-} as const;
-
-/** As in Kubernetes, what is limited and not asked for is asked for up to the limit; a limit of 0 is none. */
-function normalizeResources(
-  { limits = new Map(), requests = new Map() }: { limits?: Quantities; requests?: Quantities },
-  path: string,
-  problems: Problem[],
-): ContainerResources {
-  for (const [key, given] of [["limits", limits] as const, ["requests", requests] as const]) {
-    for (const name of given.keys()) {
-      if (Object.hasOwn(RESOURCES, name)) continue;
-      problems.push({
-        path: `${path}.${key}[${JSON.stringify(name)}]`,
-        reason: "is not supported: only cpu and memory are",
-      });
-    }
-  }
-  const resources: { -readonly [K in keyof ContainerResources]: number } = {};
-  for (const [name, { limit, request, parse }] of Object.entries(RESOURCES)) {
-    const read = (key: string, given: Quantities) => {
-      const value = given.get(name);
-      const at = `${path}.${key}.${name}`;
-      if (value === undefined) return undefined;
-      return attempt(() => ({ exact: parseQuantity(String(value), at).nano, units: parse(value, at) }), problems);
-    };
-    const most = read("limits", limits);
-    const asked = read("requests", requests);
-    if (most && asked && asked.exact > most.exact) {
-      problems.push({ path: `${path}.requests.${name}`, reason: `must be at most the limit, ${path}.limits.${name}` });
-    }
-    if (most && most.units > 0) resources[limit] = most.units;
-    const units = asked?.units ?? most?.units;
-    if (units !== undefined) resources[request] = units;
-  }
-  return resources;
-}
-
 function normalizeMounts(
   mounts: NonNullable<UsableContainer["volumeMounts"]>,
   path: string,
@@ -207,39 +158,4 @@ function normalizeMounts(
 function mountPathRule(path: string): string | undefined {
   if (path === "/") return "must not be the root directory";
   return path.includes(":") ? 'must not contain ":"' : undefined;
-}
-
-const MAX_ID = 2 ** 31 - 1;
-
-function normalizeSecurity(given: UsableSecurity, path: string, problems: Problem[]): NormalizedSecurity {
-  const { runAsUser, runAsGroup, readOnlyRootFilesystem = false, privileged = false } = given;
-  for (const [key, id] of Object.entries({ runAsUser, runAsGroup })) {
-    if (id === undefined || (id >= 0 && id <= MAX_ID)) continue;
-    problems.push({ path: `${path}.${key}`, reason: `must be between 0 and ${MAX_ID}` });
-  }
-  if (privileged && given.allowPrivilegeEscalation === false) {
-    problems.push({ path: `${path}.allowPrivilegeEscalation`, reason: "must not be false when privileged is true" });
-  }
-  const capabilities = (key: "add" | "drop") =>
-    (given.capabilities?.[key] ?? []).flatMap((text, i) => {
-      if (text === undefined) return [];
-      const name = text.toUpperCase();
-      const at = `${path}.capabilities.${key}[${i}]`;
-      if (isCapability(name)) return [name];
-      const known = name.startsWith("CAP_") && isCapability(name.slice(4));
-      const reason = known
-        ? `must be without CAP_: ${name.slice(4)}`
-        : "must be the name of a Linux capability, or ALL";
-      problems.push({ path: at, reason });
-      return [];
-    });
-  return {
-    ...(runAsUser !== undefined && { runAsUser }),
-    ...(runAsGroup !== undefined && { runAsGroup }),
-    readOnlyRootFilesystem,
-    addCapabilities: capabilities("add"),
-    dropCapabilities: capabilities("drop"),
-    allowPrivilegeEscalation: given.allowPrivilegeEscalation ?? true,
-    privileged,
-  };
 }

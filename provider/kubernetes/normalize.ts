@@ -7,8 +7,12 @@ import { InputError } from "../errors";
 import type { Problem } from "../fields";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "./names";
 import { type NormalizedContainer, normalizeContainer, type UsableContainer } from "./normalize-container";
+import { normalizePodResources, type UsableResources } from "./normalize-resources";
+import { checkScheduling, type UsableScheduling } from "./normalize-scheduling";
+import { type NormalizedPodSecurity, normalizePodSecurity, type UsablePodSecurity } from "./normalize-security";
 import { type NormalizedVolume, normalizeVolumes, type UsableVolume } from "./normalize-volume";
 import { isEventual } from "./plain";
+import type { ContainerResources } from "./resources";
 import { check, unique } from "./rules";
 import { POD } from "./support";
 import { walkObject } from "./walk";
@@ -25,11 +29,18 @@ export interface NormalizedPod {
   /** What the pod's UTS namespace is called; with hostNetwork there is none, and the node's name stays. */
   readonly hostname: string;
   readonly hostNetwork: boolean;
+  /** The node's processes are seen. */
+  readonly hostPID: boolean;
+  /** The node's shared memory, semaphores and message queues are used. */
+  readonly hostIPC: boolean;
   readonly shareProcessNamespace: boolean;
   readonly restartPolicy: RestartPolicy;
   readonly terminationGracePeriodSeconds: number;
   readonly containers: readonly NormalizedContainer[];
   readonly volumes: readonly NormalizedVolume[];
+  readonly security: NormalizedPodSecurity;
+  /** What the containers may use and ask for together; absent: what they say themselves. */
+  readonly resources?: ContainerResources;
   /** Annotation `pulumi.com/skipAwait`: do not wait until the pod is ready. */
   readonly skipAwait: boolean;
   /** Annotation `pulumi.com/timeoutSeconds`: how long to wait; absent: the default. */
@@ -60,10 +71,14 @@ interface UsablePod {
     volumes?: (UsableVolume | undefined)[];
     hostname?: string;
     hostNetwork?: boolean;
+    hostPID?: boolean;
+    hostIPC?: boolean;
     shareProcessNamespace?: boolean;
+    securityContext?: UsablePodSecurity;
+    resources?: UsableResources;
     restartPolicy?: RestartPolicy;
     terminationGracePeriodSeconds?: number;
-  };
+  } & UsableScheduling;
 }
 
 /** The longest that anything of a pod is waited for, in seconds: what a Process takes. */
@@ -152,6 +167,13 @@ function normalizeAnnotations(
 
 function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]) {
   const { hostNetwork = false, shareProcessNamespace = false, restartPolicy = "Always" as const } = pod.spec ?? {};
+  const { hostPID = false, hostIPC = false, securityContext = {} } = pod.spec ?? {};
+  if (hostPID && shareProcessNamespace) {
+    problems.push({
+      path: "spec.shareProcessNamespace",
+      reason: "must not be true with hostPID: the containers see each other's processes anyway",
+    });
+  }
   const { hostname, containers = [], terminationGracePeriodSeconds = 30 } = pod.spec ?? {};
   if (hostname !== undefined && hostNetwork) {
     problems.push({ path: "spec.hostname", reason: "a pod with hostNetwork keeps the node's host name; leave it out" });
@@ -167,15 +189,29 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
   }
   const volumes = normalizeVolumes(pod.spec?.volumes ?? [], problems);
   unique(containers, "name", (i) => `spec.containers[${i}].name`, problems);
+  checkScheduling(pod.spec ?? {}, problems);
+  const security = normalizePodSecurity(securityContext, { net: hostNetwork, ipc: hostIPC }, problems);
   const names = new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? []));
+  const all = containers.map((one, i) =>
+    normalizeContainer(one ?? {}, `spec.containers[${i}]`, names, securityContext, problems),
+  );
+  const resources = normalizePodResources(
+    pod.spec?.resources,
+    all.map((each) => each.resources),
+    problems,
+  );
   return {
     hostname: hostname ?? hostnameOf(pod.metadata?.name ?? resourceName),
     hostNetwork,
+    hostPID,
+    hostIPC,
     shareProcessNamespace,
     restartPolicy,
     terminationGracePeriodSeconds,
-    containers: containers.map((one, i) => normalizeContainer(one ?? {}, `spec.containers[${i}]`, names, problems)),
+    containers: all,
     volumes,
+    security,
+    ...(resources && { resources }),
   };
 }
 

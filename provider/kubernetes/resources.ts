@@ -28,8 +28,9 @@ const MIN_QUOTA = 1000;
 const MIN_SHARES = 2;
 const MAX_SHARES = 262_144;
 
-/** The QoS class of a pod: how its processes fare when memory runs out. */
-export function qosClass(containers: readonly ContainerResources[]): QosClass {
+/** The QoS class of a pod: how its processes fare when memory runs out. What is said of the whole pod decides alone. */
+export function qosClass(all: readonly ContainerResources[], pod?: ContainerResources): QosClass {
+  const containers = pod === undefined ? all : [pod];
   const any = containers.some(
     (c) => c.cpuLimitMilli || c.cpuRequestMilli || c.memoryLimitBytes || c.memoryRequestBytes,
   );
@@ -50,11 +51,12 @@ export function containerCgroup(c: ContainerResources): CgroupLimits {
   return limits(c.cpuRequestMilli ?? c.cpuLimitMilli ?? 0, c.cpuLimitMilli, c.memoryLimitBytes);
 }
 
-/** The cgroup around a pod: sums, and a limit only where every container has one. */
-export function podCgroup(containers: readonly ContainerResources[]): CgroupLimits {
+/** The cgroup around a pod: what is said of the whole; else sums, and a limit only where every container has one. */
+export function podCgroup(containers: readonly ContainerResources[], pod: ContainerResources = {}): CgroupLimits {
   const limit = (key: "cpuLimitMilli" | "memoryLimitBytes") =>
-    containers.every((c) => c[key]) ? sum(containers, key) : undefined;
-  return limits(sum(containers, "cpuRequestMilli"), limit("cpuLimitMilli"), limit("memoryLimitBytes"));
+    pod[key] ?? (containers.every((c) => c[key]) ? sum(containers, key) : undefined);
+  const asked = pod.cpuRequestMilli ?? sum(containers, "cpuRequestMilli");
+  return limits(asked, limit("cpuLimitMilli"), limit("memoryLimitBytes"));
 }
 
 function limits(requestMilli: number, limitMilli: number | undefined, memoryMax: number | undefined): CgroupLimits {
@@ -93,10 +95,19 @@ export function cpuQuota(limitMilli: number): number {
 const GUARANTEED_OOM = -997;
 const BEST_EFFORT_OOM = 1000;
 
-/** `oom_score_adj` of a container's processes; a burstable container that asks for more of the node is killed later. */
-export function oomScoreAdj(qos: QosClass, memoryRequestBytes: number, nodeMemoryBytes: number): number {
-  if (qos === "Guaranteed") return GUARANTEED_OOM;
-  if (qos === "BestEffort") return BEST_EFFORT_OOM;
-  const score = 1000 - Math.floor((1000 * memoryRequestBytes) / nodeMemoryBytes);
-  return Math.min(Math.max(score, 1000 + GUARANTEED_OOM), BEST_EFFORT_OOM - 1);
+/**
+ * How soon the kernel ends a container's processes when memory runs out: a fixed score, or for a burstable container what
+ * it asks for, because one that asks for more of the node is ended later; of what the pod asks for beyond its containers,
+ * each has an equal share.
+ */
+export function oomScore(
+  container: ContainerResources,
+  containers: readonly ContainerResources[],
+  pod?: ContainerResources,
+): { readonly oomScoreAdj: number } | { readonly memoryRequest: number } {
+  const qos = qosClass(containers, pod);
+  if (qos !== "Burstable") return { oomScoreAdj: qos === "Guaranteed" ? GUARANTEED_OOM : BEST_EFFORT_OOM };
+  const own = container.memoryRequestBytes ?? 0;
+  const beyond = Math.max(0, (pod?.memoryRequestBytes ?? 0) - sum(containers, "memoryRequestBytes"));
+  return { memoryRequest: own + Math.floor(beyond / containers.length) };
 }

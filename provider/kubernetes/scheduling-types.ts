@@ -19,12 +19,17 @@ export interface PodSchedulingGroup {
   podGroupName?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** What a pod puts up with. */
 export interface Toleration {
+  /** Any. */
   effect?: Input<string | undefined>;
+  /** Any. */
   key?: Input<string | undefined>;
+  /** Any. */
   operator?: Input<string | undefined>;
+  /** Any: no taint ever comes. */
   tolerationSeconds?: Input<number | undefined>;
+  /** Any. */
   value?: Input<string | undefined>;
 }
 

@@ -22,6 +22,7 @@ import {
   refusedMap,
   string,
 } from "./field";
+import { POD_SECURITY_CONTEXT, SECURITY_CONTEXT, WINDOWS } from "./support-security";
 
 const HANDLER = "host httpHeaders[]{name value} path port protocol scheme";
 const PROBE = `exec{command[]} failureThreshold grpc{mode port service} httpGet{${HANDLER}} initialDelaySeconds periodSeconds successThreshold tcpSocket{host port} terminationGracePeriodSeconds timeoutSeconds`;
@@ -35,34 +36,10 @@ const DOWNWARD_ITEMS =
   "items[]{fieldRef{apiVersion fieldPath} mode path resourceFieldRef{containerName divisor resource} user}";
 const OBJECT_META =
   "annotations{} clusterName creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers[] generateName generation labels{} managedFields[]{apiVersion fieldsType fieldsV1 manager operation subresource time} name namespace ownerReferences[]{apiVersion blockOwnerDeletion controller kind name uid} resourceVersion selfLink uid";
-const SECURITY_CONTEXT_TEXT = "not implemented for the whole pod; set it in the securityContext of each container";
-const WINDOWS = "the nodes are Linux machines";
 const SCHEDULER = "nothing schedules here: `on` names the node";
 const SERVER_SET = "set by the API server of a cluster, never by the user";
 const NO_PROBES = "probes are not run yet";
 const NO_CSI = "there is no CSI and no cloud controller on the node; mount it on the node and use hostPath";
-
-const SECURITY_CONTEXT: Fields = {
-  allowPrivilegeEscalation: boolean(
-    "`false` sets no_new_privs: set-uid programs and file capabilities gain nothing. Default `true`; always `true` when privileged.",
-  ),
-  appArmorProfile: refused("AppArmor profiles are not loaded yet", "later", { below: "localhostProfile type" }),
-  capabilities: object("The capabilities beyond and below the default set: containerd's 14 without MKNOD.", {
-    add: string("Names without `CAP_`, or `ALL`.", LIST),
-    drop: string("Names without `CAP_`, or `ALL`; dropping `ALL` comes before what `add` names.", LIST),
-  }),
-  privileged: boolean("`true` gives all capabilities, all devices and nothing masked. Default `false`."),
-  procMount: refused("the masks of /proc cannot be chosen", "later"),
-  readOnlyRootFilesystem: boolean("`true` mounts the root file system read-only. Default `false`."),
-  runAsGroup: integer("The group id of the process, 0 to 2147483647. Default: the image's, else 0."),
-  runAsNonRoot: refused("not checked yet; give a runAsUser other than 0", "next", { values: [false] }),
-  runAsUser: integer("The user id of the process, 0 to 2147483647. Default: the image's, else 0."),
-  seLinuxOptions: refused("SELinux labels are not set", "never", { below: "level role type user" }),
-  seccompProfile: refused("seccomp profiles are not loaded yet", "next", { below: "localhostProfile type" }),
-  windowsOptions: refused(WINDOWS, "never", {
-    below: "gmsaCredentialSpec gmsaCredentialSpecName hostProcess runAsUserName",
-  }),
-};
 
 const CONTAINER: Fields = {
   args: string("Arguments of the command; `$(NAME)` is replaced by that variable of env.", {
@@ -118,14 +95,24 @@ const CONTAINER: Fields = {
     LIST,
   ),
   readinessProbe: refused(NO_PROBES, "next", { below: PROBE }),
-  resizePolicy: refusedList("resources are not resized in place", "later", "resourceName restartPolicy"),
+  resizePolicy: object(
+    "What a change of resources does to the running container: nothing but change its cgroup.",
+    {
+      resourceName: string("Unique.", { required: true, values: ["cpu", "memory"] }),
+      restartPolicy: string("`NotRequired`; `RestartContainer` is refused.", {
+        required: true,
+        values: ["NotRequired", "RestartContainer"],
+      }),
+    },
+    LIST,
+  ),
   resources: object("What the container's cgroup may use.", {
     claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
     limits: quantities(
-      "`cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others are refused; 0 is no limit.",
+      "`cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others, ephemeral-storage and hugepages among them, are refused; 0 is no limit.",
     ),
     requests: quantities(
-      "`cpu` (the weight against other containers) and `memory` (noted; it has no effect on a node by itself). Default: the limits.",
+      "`cpu` (the weight against other containers), `memory` (how late it is ended when the node's memory runs out, by its QoS class) and `ephemeral-storage` (nothing schedules by it). Default: the limits.",
     ),
   }),
   restartPolicy: refused("set it for the whole pod in spec.restartPolicy", "next"),
@@ -257,11 +244,15 @@ const POD_SPEC: Fields = {
   },
   evictionResponders: refusedList("nothing evicts pods", "never", "name priority"),
   hostAliases: refusedList("/etc/hosts cannot be extended yet", "next", "hostnames[] ip"),
-  hostIPC: refused("pods have an IPC namespace of their own", "later", { values: [false] }),
+  hostIPC: boolean(
+    "`true`: the pod uses the node's shared memory, semaphores and message queues. Default `false`: its own.",
+  ),
   hostNetwork: boolean(
     "`true`: the pod uses the node's network and host name. Default `false`: its own namespace and address.",
   ),
-  hostPID: refused("containers do not see the node's processes", "later", { values: [false] }),
+  hostPID: boolean(
+    "`true`: the containers see the node's processes. Not with shareProcessNamespace. Default `false`: each its own.",
+  ),
   hostUsers: refused("user namespaces are not made", "later", { values: [true] }),
   hostname: string(
     "DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. Not with hostNetwork.",
@@ -270,12 +261,12 @@ const POD_SPEC: Fields = {
   imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
   initContainers: { ...INIT_CONTAINERS, kind: "object", fields: refusedAll(CONTAINER, INIT_CONTAINERS) },
   nodeName: refused(SCHEDULER, "never", { values: [""] }),
-  nodeSelector: refusedMap(SCHEDULER, "later"),
+  nodeSelector: map("`kubernetes.io/os: linux`, which holds of every node. Others are refused: `on` names the node."),
   os: object("Says that the pod is for Linux.", {
     name: refused(WINDOWS, "never", { values: ["linux"] }),
   }),
   overhead: refusedMap("there are no runtime classes", "never"),
-  preemptionPolicy: refused("nothing preempts pods", "never"),
+  preemptionPolicy: refused("nothing preempts pods", "never", { values: ["PreemptLowerPriority", "Never"] }),
   priority: refused("nothing preempts pods", "never", { values: [0] }),
   priorityClassName: refused("nothing preempts pods", "never", { values: [""] }),
   readinessGates: refusedList("readiness is that of the containers", "later", "conditionType"),
@@ -284,10 +275,18 @@ const POD_SPEC: Fields = {
     "never",
     "name resourceClaimName resourceClaimTemplateName source{resourceClaimName resourceClaimTemplateName}",
   ),
-  resources: refused("set them for each container", "later", {
-    below: "claims[]{name request} limits{} requests{}",
-    values: ["{}"],
-  }),
+  resources: object(
+    "What the whole pod may use, and asks for: it sets the pod's cgroup, and alone decides the QoS class.",
+    {
+      claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
+      limits: quantities(
+        "`cpu` and `memory` of all containers together; no container's limit may be higher. Default: their sum, if each has one.",
+      ),
+      requests: quantities(
+        "`cpu` and `memory`, at least what the containers ask for together. Default: that, else the pod's limits.",
+      ),
+    },
+  ),
   restartPolicy: string("When a container that ended is started again. Default `Always`.", {
     values: ["Always", "OnFailure", "Never"],
   }),
@@ -295,18 +294,24 @@ const POD_SPEC: Fields = {
   schedulerName: refused(SCHEDULER, "never", { values: ["default-scheduler"] }),
   schedulingGates: refusedList(SCHEDULER, "never", "name"),
   schedulingGroup: refused(SCHEDULER, "never", { below: "podGroupName" }),
-  securityContext: refused(SECURITY_CONTEXT_TEXT, "next", {
-    below:
-      "appArmorProfile{localhostProfile type} fsGroup fsGroupChangePolicy runAsGroup runAsNonRoot runAsUser seLinuxChangePolicy seLinuxOptions{level role type user} seccompProfile{localhostProfile type} supplementalGroups[] supplementalGroupsPolicy sysctls[]{name value} windowsOptions{gmsaCredentialSpec gmsaCredentialSpecName hostProcess runAsUserName}",
-    values: ["{}"],
-  }),
+  securityContext: object("Who the processes of all containers are, and what they may do.", POD_SECURITY_CONTEXT),
   serviceAccount: refused("there is no API server to have an account at", "never"),
   serviceAccountName: refused("there is no API server to have an account at", "never"),
   setHostnameAsFQDN: refused("pods have no domain yet", "later", { values: [false] }),
   shareProcessNamespace: boolean("`true`: the containers see each other's processes. Default `false`."),
   subdomain: refused("pods have no domain yet", "later", { values: [""] }),
   terminationGracePeriodSeconds: integer("Seconds between TERM and KILL when the pod ends, 0 to 86400. Default 30."),
-  tolerations: refusedList(SCHEDULER, "never", "effect key operator tolerationSeconds value"),
+  tolerations: object(
+    "What the pod puts up with; it asks for nothing, and nodes have no taints here.",
+    {
+      effect: string("Any.", { values: ["", "NoSchedule", "PreferNoSchedule", "NoExecute"] }),
+      key: string("Any."),
+      operator: string("Any.", { values: ["", "Exists", "Equal", "Lt", "Gt"] }),
+      tolerationSeconds: integer("Any: no taint ever comes."),
+      value: string("Any."),
+    },
+    LIST,
+  ),
   topologySpreadConstraints: refusedList(
     SCHEDULER,
     "later",

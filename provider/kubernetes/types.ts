@@ -96,11 +96,11 @@ export interface PodSpec {
   evictionResponders?: Input<Input<EvictionResponder>[] | undefined>;
   /** Refused: /etc/hosts cannot be extended yet. */
   hostAliases?: Input<Input<HostAlias>[] | undefined>;
-  /** Refused: pods have an IPC namespace of their own. Accepted: `false`. */
+  /** `true`: the pod uses the node's shared memory, semaphores and message queues. Default `false`: its own. */
   hostIPC?: Input<boolean | undefined>;
   /** `true`: the pod uses the node's network and host name. Default `false`: its own namespace and address. */
   hostNetwork?: Input<boolean | undefined>;
-  /** Refused: containers do not see the node's processes. Accepted: `false`. */
+  /** `true`: the containers see the node's processes. Not with shareProcessNamespace. Default `false`: each its own. */
   hostPID?: Input<boolean | undefined>;
   /** Refused: user namespaces are not made. Accepted: `true`. */
   hostUsers?: Input<boolean | undefined>;
@@ -114,13 +114,13 @@ export interface PodSpec {
   initContainers?: Input<Input<Container>[] | undefined>;
   /** Refused: nothing schedules here: `on` names the node. Accepted: `""`. */
   nodeName?: Input<string | undefined>;
-  /** Refused: nothing schedules here: `on` names the node. */
+  /** `kubernetes.io/os: linux`, which holds of every node. Others are refused: `on` names the node. */
   nodeSelector?: Input<StringMap | undefined>;
   /** Says that the pod is for Linux. */
   os?: Input<PodOS | undefined>;
   /** Refused: there are no runtime classes. */
   overhead?: Input<StringMap | undefined>;
-  /** Refused: nothing preempts pods. */
+  /** Refused: nothing preempts pods. Accepted: `"PreemptLowerPriority"`, `"Never"`. */
   preemptionPolicy?: Input<string | undefined>;
   /** Refused: nothing preempts pods. Accepted: `0`. */
   priority?: Input<number | undefined>;
@@ -130,7 +130,7 @@ export interface PodSpec {
   readinessGates?: Input<Input<PodReadinessGate>[] | undefined>;
   /** Refused: there is no dynamic resource allocation. */
   resourceClaims?: Input<Input<PodResourceClaim>[] | undefined>;
-  /** Refused: set them for each container. Accepted: `{}`. */
+  /** What the whole pod may use, and asks for: it sets the pod's cgroup, and alone decides the QoS class. */
   resources?: Input<ResourceRequirements | undefined>;
   /** When a container that ended is started again. Default `Always`. */
   restartPolicy?: Input<string | undefined>;
@@ -142,7 +142,7 @@ export interface PodSpec {
   schedulingGates?: Input<Input<PodSchedulingGate>[] | undefined>;
   /** Refused: nothing schedules here: `on` names the node. */
   schedulingGroup?: Input<PodSchedulingGroup | undefined>;
-  /** Refused: not implemented for the whole pod; set it in the securityContext of each container. Accepted: `{}`. */
+  /** Who the processes of all containers are, and what they may do. */
   securityContext?: Input<PodSecurityContext | undefined>;
   /** Refused: there is no API server to have an account at. */
   serviceAccount?: Input<string | undefined>;
@@ -156,7 +156,7 @@ export interface PodSpec {
   subdomain?: Input<string | undefined>;
   /** Seconds between TERM and KILL when the pod ends, 0 to 86400. Default 30. */
   terminationGracePeriodSeconds?: Input<number | undefined>;
-  /** Refused: nothing schedules here: `on` names the node. */
+  /** What the pod puts up with; it asks for nothing, and nodes have no taints here. */
   tolerations?: Input<Input<Toleration>[] | undefined>;
   /** Refused: nothing schedules here: `on` names the node. */
   topologySpreadConstraints?: Input<Input<TopologySpreadConstraint>[] | undefined>;
@@ -235,20 +235,33 @@ export interface PodResourceClaim {
   source?: Input<ClaimSource | undefined>;
 }
 
-/** Refused as a whole. */
+/** Who the processes of a pod are and what they may do. */
 export interface PodSecurityContext {
+  /** Which AppArmor profile confines the container: none. */
   appArmorProfile?: Input<AppArmorProfile | undefined>;
+  /** A group of all containers, 0 to 2147483647. An emptyDir belongs to it, and what is made in it; a hostPath is left alone. */
   fsGroup?: Input<number | undefined>;
+  /** `OnRootMismatch` or `Always`: alike here, and in Kubernetes, for volumes that are made with the pod. */
   fsGroupChangePolicy?: Input<string | undefined>;
+  /** For containers that do not say it themselves. */
   runAsGroup?: Input<number | undefined>;
+  /** For containers that do not say it themselves. */
   runAsNonRoot?: Input<boolean | undefined>;
+  /** For containers that do not say it themselves. */
   runAsUser?: Input<number | undefined>;
+  /** Refused: SELinux labels are not set. Accepted: `"MountOption"`, `"Recursive"`. */
   seLinuxChangePolicy?: Input<string | undefined>;
+  /** Refused: SELinux labels are not set. */
   seLinuxOptions?: Input<SELinuxOptions | undefined>;
+  /** Which system calls may be made. Default `Unconfined`, as a kubelet without seccompDefault. */
   seccompProfile?: Input<SeccompProfile | undefined>;
+  /** Further groups of all containers, 0 to 2147483647 each. */
   supplementalGroups?: Input<Input<number>[] | undefined>;
+  /** `Merge` (default): the groups that the image's /etc/group has for the user count too. `Strict`: only those given. */
   supplementalGroupsPolicy?: Input<string | undefined>;
+  /** Kernel settings of the pod's own namespaces: net.* (not with hostNetwork), kernel.shm*, kernel.msg*, kernel.sem and fs.mqueue.* (not with hostIPC). Others would change the node, and are refused. */
   sysctls?: Input<Input<Sysctl>[] | undefined>;
+  /** Refused: the nodes are Linux machines. */
   windowsOptions?: Input<WindowsSecurityContextOptions | undefined>;
 }
 
@@ -264,8 +277,10 @@ export interface ClaimSource {
   resourceClaimTemplateName?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** A kernel setting. */
 export interface Sysctl {
+  /** With dots or slashes; unique. No single interface's: they come later. */
   name: Input<string>;
+  /** As it is written to the file below /proc/sys. Changes in place. */
   value: Input<string>;
 }

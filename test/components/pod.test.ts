@@ -259,6 +259,7 @@ describe.each([
       preview
         ? undefined
         : {
+            qosClass: "BestEffort",
             phase: "Running",
             podIP: "10.244.0.2",
             hostIP: "192.0.2.10",

@@ -32,7 +32,10 @@ describe("normalizePod", () => {
       annotations: {},
       hostname: "web",
       hostNetwork: false,
+      hostPID: false,
+      hostIPC: false,
       shareProcessNamespace: false,
+      security: { sysctls: {} },
       restartPolicy: "Always",
       terminationGracePeriodSeconds: 30,
       skipAwait: false,
@@ -48,6 +51,9 @@ describe("normalizePod", () => {
           resources: {},
           mounts: [],
           security: {
+            runAsNonRoot: false,
+            supplementalGroups: [],
+            strictGroups: false,
             readOnlyRootFilesystem: false,
             addCapabilities: [],
             dropCapabilities: [],
@@ -158,6 +164,9 @@ describe("normalizePod", () => {
       security: {
         runAsUser: 1000,
         runAsGroup: 2147483647,
+        runAsNonRoot: false,
+        supplementalGroups: [],
+        strictGroups: false,
         readOnlyRootFilesystem: true,
         addCapabilities: ["NET_ADMIN"],
         dropCapabilities: ["ALL"],
@@ -469,14 +478,14 @@ describe("what a pod must not say", () => {
       "spec.initContainers: is not supported yet: init containers are not run yet",
     ],
     [
-      "the node's processes",
-      pod({}, { hostPID: true }),
-      /^spec\.hostPID: is not supported: .*; may be left out, or be false$/,
+      "user namespaces",
+      pod({}, { hostUsers: false }),
+      /^spec\.hostUsers: is not supported: .*; may be left out, or be true$/,
     ],
     [
       "a node selector",
       pod({}, { nodeSelector: { a: "b" } }),
-      "spec.nodeSelector: is not supported: nothing schedules here: `on` names the node",
+      /^spec\.nodeSelector\["a"\]: is not supported: `on` names the node/,
     ],
   ];
   it.each(table)("%s", (_, args, problem) => {

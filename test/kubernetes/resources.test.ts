@@ -6,7 +6,7 @@ import {
   cpuQuota,
   cpuShares,
   cpuWeight,
-  oomScoreAdj,
+  oomScore,
   podCgroup,
   qosClass,
 } from "../../provider/kubernetes/resources";
@@ -83,14 +83,35 @@ describe("cgroups", () => {
   });
 });
 
-it.each([
-  ["Guaranteed" as const, 1, 4, -997],
-  ["BestEffort" as const, 0, 4, 1000],
-  ["Burstable" as const, 0, 4, 999],
-  ["Burstable" as const, 1, 4, 750],
-  ["Burstable" as const, 4, 4, 3],
-  ["Burstable" as const, 9, 4, 3],
-  ["Burstable" as const, 1, 3000, 999],
-])("%s with %d of %d has oom_score_adj %d", (qos, request, capacity, score) => {
-  expect(oomScoreAdj(qos, request, capacity)).toBe(score);
+describe("what the kernel ends when memory runs out", () => {
+  it("depends on the QoS class, and for a burstable container on what it asks for", () => {
+    expect(oomScore(full, [full])).toEqual({ oomScoreAdj: -997 });
+    expect(oomScore({}, [{}, {}])).toEqual({ oomScoreAdj: 1000 });
+    expect(oomScore({}, [{}, full])).toEqual({ memoryRequest: 0 });
+    expect(oomScore(full, [{}, full])).toEqual({ memoryRequest: MI });
+  });
+  it("gives each container a share of what the pod asks for beyond them", () => {
+    const pod = { memoryRequestBytes: 5 * MI };
+    expect([{}, full].map((each) => oomScore(each, [{}, full], pod))).toEqual([
+      { memoryRequest: 2 * MI },
+      { memoryRequest: 3 * MI },
+    ]);
+  });
+});
+
+describe("resources of a whole pod", () => {
+  const whole = { cpuLimitMilli: 2000, cpuRequestMilli: 2000, memoryLimitBytes: MI, memoryRequestBytes: MI };
+  it("decide the QoS class alone", () => {
+    expect(qosClass([{}, {}], whole)).toBe("Guaranteed");
+    expect(qosClass([full], { cpuRequestMilli: 2000 })).toBe("Burstable");
+    expect(qosClass([{}], {})).toBe("BestEffort");
+  });
+  it("set its cgroup, and leave the rest to the containers", () => {
+    expect(podCgroup([{}, full], whole)).toEqual({ cpuShares: 2048, cpuQuota: 200000, memoryMax: MI });
+    expect(podCgroup([full, full], { memoryLimitBytes: MI })).toEqual({
+      cpuShares: 1024,
+      cpuQuota: 100000,
+      memoryMax: MI,
+    });
+  });
 });
