@@ -6,10 +6,10 @@
 /** Opcodes. @see include/uapi/linux/filter.h, bpf_common.h */
 export const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
 export const AND = 0x54; // BPF_ALU | BPF_AND | BPF_K
-export const JUMP = 0x05; // BPF_JMP | BPF_JA
+const JUMP = 0x05; // BPF_JMP | BPF_JA
 export const IF_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 export const IF_NOT_LESS = 0x35; // BPF_JMP | BPF_JGE | BPF_K
-export const RETURN = 0x06; // BPF_RET | BPF_K
+const RETURN = 0x06; // BPF_RET | BPF_K
 
 /** The kernel's BPF_MAXINSNS. */
 const MOST = 4096;
