@@ -19,6 +19,7 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
     // The lock and the programs stay, whatever comes first.
     const processes = node.resource(processSpec);
     await processes.remove(await processes.create({ ...sleeper, name: "first", command: ["sleep", "1000"] }));
+    await node.sh("ln -s /srv/source /var/lib/barepod/seccomp");
   });
   afterAll(() => node[Symbol.asyncDispose]());
 
@@ -71,6 +72,14 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
         expect(new Set(seen.trim().split("\n")).size).toBe(1);
       },
     },
+    "seccompProfile.localhostProfile": {
+      inputs: { seccompProfile: { type: "Localhost" } },
+      prepare: (text) =>
+        node.sandbox.exec(["sh", "-c", 'mkdir -p -- "${1%/*}" && cat > "$1"', "sh", `/srv/source/${text}`], {
+          stdin: '{"defaultAction":"SCMP_ACT_ALLOW"}',
+        }),
+      look: async (inputs) => expect(await run("cat", `${await seenAs(inputs)}/status`)).toMatch(/^Seccomp:\t2$/m),
+    },
     "maskedPaths[0]": {
       around: source,
       prepare: makeSource,
@@ -93,7 +102,7 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
   });
   const several = Object.entries(ofContainer(asSeveral)).map(([path, odd]): [string, Odd] => [
     `containers[0].${path}`,
-    { ...odd, inputs: { ...asSeveral({}), command: undefined } },
+    { ...odd, inputs: { ...asSeveral(odd.inputs ?? {}), command: undefined } },
   ]);
   const subjects: Subject[] = [
     {

@@ -290,7 +290,7 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
     ]);
     expect(lines.filter((line) => line.startsWith("env:")).sort()).toEqual([
       "env:GREETING=hello",
-      "env:HOME=/root",
+      "env:HOME=/",
       "env:HOSTNAME=called-otherwise",
       "env:NAME=one",
       "env:ODD=a 'b' \"c\" $HOME `id` \\ ü",
