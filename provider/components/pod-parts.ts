@@ -1,5 +1,6 @@
 /** What a pod is made of. The names of its children are frozen: state knows them by these. */
 import * as pulumi from "@pulumi/pulumi";
+import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import type { ContainerImage } from "../kubernetes/image";
 import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
 import { type CgroupLimits, CPU_PERIOD, containerCgroup, podCgroup } from "../kubernetes/resources";
@@ -48,7 +49,11 @@ export function createInterface({ name, node, pod, options }: PodPlace, namespac
 
 /** The group of the whole pod: what its containers may use together. */
 export function createPodGroup(place: PodPlace): CGroup {
-  const limits = podCgroup(place.pod.containers.map(({ resources }) => resources));
+  const { initContainers, containers } = place.pod;
+  const limits = podCgroup(
+    containers.map(({ resources }) => resources),
+    initContainers.map(({ resources, kind }) => ({ ...resources, isSidecar: kind === "sidecar" })),
+  );
   return createGroup(place, `${place.name}-cgroup`, `barepod.pods/${place.id}`, limits);
 }
 
@@ -105,10 +110,26 @@ export function createContainer(
     })),
     runAsUser: security.runAsUser,
     runAsGroup: security.runAsGroup,
+    kind: container.kind === "main" ? undefined : container.kind,
+    startupProbe: container.startupProbe,
+    readinessProbe: container.readinessProbe,
+    livenessProbe: container.livenessProbe,
+    lifecycle: container.lifecycle,
+    stopSignal: container.stopSignal,
+    ...messageOf(container),
     readOnlyRootFilesystem: security.readOnlyRootFilesystem,
     allowPrivilegeEscalation: security.allowPrivilegeEscalation,
     privileged: security.privileged,
     capabilities: { add: [...security.addCapabilities], drop: [...security.dropCapabilities] },
+  };
+}
+
+/** Where it says why it ended, if not where all do. */
+function messageOf({ terminationMessagePath, terminationMessagePolicy }: NormalizedContainer) {
+  return {
+    terminationMessagePath:
+      terminationMessagePath === defaultTerminationMessagePath ? undefined : terminationMessagePath,
+    terminationMessagePolicy: terminationMessagePolicy === "File" ? undefined : terminationMessagePolicy,
   };
 }
 
@@ -145,6 +166,7 @@ export function createProcess(
       resolvConf: true,
       restartPolicy: pod.restartPolicy,
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
+      activeDeadlineSeconds: pod.activeDeadlineSeconds,
       skipAwait: pod.skipAwait ? true : undefined,
       timeoutSeconds: pod.timeoutSeconds,
     },

@@ -1,16 +1,20 @@
 /** One container of a pod, checked and complete. */
 import type { Input } from "@pulumi/pulumi";
 import type { Problem } from "../fields";
+import { defaultTerminationMessagePath } from "./actions";
 import { isCapability } from "./capabilities";
 import { expandContainer } from "./expand";
 import { type ContainerImage, imageRefusal, parseImage } from "./image";
 import { dnsLabel, envName, portName } from "./names";
+import { type NormalizedProbes, normalizeProbes, type ProbePlace, type UsableProbes } from "./normalize-probe";
 import { parseBytes, parseCpuMilli, parseQuantity } from "./quantity";
 import type { ContainerResources } from "./resources";
 import { attempt, check, cleanPath, unique } from "./rules";
 
 /** A container in which every default is filled in and every `$(NAME)` replaced. */
-export interface NormalizedContainer {
+export interface NormalizedContainer extends NormalizedProbes {
+  /** `init`: runs to its end before the others start; `sidecar`: an init container that is kept running. */
+  readonly kind: "init" | "sidecar" | "main";
   readonly name: string;
   readonly image: ContainerImage;
   /** Empty: the image's entry point. */
@@ -24,6 +28,8 @@ export interface NormalizedContainer {
   readonly resources: ContainerResources;
   readonly mounts: readonly NormalizedMount[];
   readonly security: NormalizedSecurity;
+  readonly terminationMessagePath: string;
+  readonly terminationMessagePolicy: "File" | "FallbackToLogsOnError";
 }
 
 /** A port that a container listens on. */
@@ -57,7 +63,7 @@ export interface NormalizedSecurity {
 type Quantities = Map<string, string | number>;
 
 /** A container as the walk leaves it. */
-export interface UsableContainer {
+export interface UsableContainer extends UsableProbes {
   name?: string;
   image?: string;
   command?: (Input<string> | undefined)[];
@@ -68,6 +74,9 @@ export interface UsableContainer {
   resources?: { limits?: Quantities; requests?: Quantities };
   volumeMounts?: ({ name?: string; mountPath?: string; readOnly?: boolean } | undefined)[];
   securityContext?: UsableSecurity;
+  restartPolicy?: "Always";
+  terminationMessagePath?: string;
+  terminationMessagePolicy?: "File" | "FallbackToLogsOnError";
 }
 
 interface UsableSecurity {
@@ -79,11 +88,12 @@ interface UsableSecurity {
   privileged?: boolean;
 }
 
-/** Checks one container. `volumes` are the names that its mounts may use. */
+/** Checks one container, of `place.kind`. `volumes` are the names that its mounts may use. */
 export function normalizeContainer(
   container: UsableContainer,
   path: string,
   volumes: ReadonlySet<string>,
+  place: ProbePlace,
   problems: Problem[],
 ): NormalizedContainer {
   const { name = "", workingDir } = container;
@@ -98,12 +108,22 @@ export function normalizeContainer(
   });
   const command = (container.command ?? []).filter((part) => part !== undefined);
   const args = (container.args ?? []).filter((part) => part !== undefined);
+  if (container.restartPolicy !== undefined && place.kind === "main") {
+    problems.push({
+      path: `${path}.restartPolicy`,
+      reason: "is for init containers; the pod's spec.restartPolicy decides",
+    });
+  }
+  const ports = normalizePorts(container.ports ?? [], `${path}.ports`, problems);
   return {
+    kind: place.kind,
     name,
     image: normalizeImage(container, path, problems),
     ...expandContainer({ command, args, env }),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
-    ports: normalizePorts(container.ports ?? [], `${path}.ports`, problems),
+    ports,
+    ...normalizeProbes(container, { ports, env }, place, path, problems),
+    ...normalizeMessage(container, path, problems),
     resources: normalizeResources(container.resources ?? {}, `${path}.resources`, problems),
     mounts: normalizeMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, volumes, problems),
     security: normalizeSecurity(container.securityContext ?? {}, `${path}.securityContext`, problems),
@@ -124,6 +144,18 @@ function normalizeImage({ image, command, args }: UsableContainer, path: string,
     });
   }
   return parsed;
+}
+
+function normalizeMessage(
+  { terminationMessagePath = "", terminationMessagePolicy = "File" }: UsableContainer,
+  path: string,
+  problems: Problem[],
+): Pick<NormalizedContainer, "terminationMessagePath" | "terminationMessagePolicy"> {
+  const file = terminationMessagePath === "" ? defaultTerminationMessagePath : cleanPath(terminationMessagePath);
+  if (!file.startsWith("/") || file === "/") {
+    problems.push({ path: `${path}.terminationMessagePath`, reason: "must be the absolute path of a file" });
+  }
+  return { terminationMessagePath: file, terminationMessagePolicy };
 }
 
 function normalizePorts(

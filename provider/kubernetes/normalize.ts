@@ -28,6 +28,10 @@ export interface NormalizedPod {
   readonly shareProcessNamespace: boolean;
   readonly restartPolicy: RestartPolicy;
   readonly terminationGracePeriodSeconds: number;
+  /** Seconds from the pod's first start; absent: no limit. */
+  readonly activeDeadlineSeconds?: number;
+  /** Sidecars too: those with restartPolicy `Always`. */
+  readonly initContainers: readonly NormalizedContainer[];
   readonly containers: readonly NormalizedContainer[];
   readonly volumes: readonly NormalizedVolume[];
   /** Annotation `pulumi.com/skipAwait`: do not wait until the pod is ready. */
@@ -56,7 +60,10 @@ interface UsablePod {
     annotations?: Map<string, Input<string>>;
   };
   spec?: {
+    initContainers?: (UsableContainer | undefined)[];
     containers?: (UsableContainer | undefined)[];
+    os?: { name?: string };
+    activeDeadlineSeconds?: number;
     volumes?: (UsableVolume | undefined)[];
     hostname?: string;
     hostNetwork?: boolean;
@@ -152,7 +159,13 @@ function normalizeAnnotations(
 
 function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]) {
   const { hostNetwork = false, shareProcessNamespace = false, restartPolicy = "Always" as const } = pod.spec ?? {};
-  const { hostname, containers = [], terminationGracePeriodSeconds = 30 } = pod.spec ?? {};
+  const {
+    hostname,
+    containers = [],
+    initContainers = [],
+    activeDeadlineSeconds,
+    terminationGracePeriodSeconds = 30,
+  } = pod.spec ?? {};
   if (hostname !== undefined && hostNetwork) {
     problems.push({ path: "spec.hostname", reason: "a pod with hostNetwork keeps the node's host name; leave it out" });
   } else if (hostname !== undefined) check(dnsLabel, hostname, "spec.hostname", problems);
@@ -166,7 +179,14 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
     problems.push({ path: "spec.containers", reason: "must have at least one container" });
   }
   const volumes = normalizeVolumes(pod.spec?.volumes ?? [], problems);
-  unique(containers, "name", (i) => `spec.containers[${i}].name`, problems);
+  if (activeDeadlineSeconds !== undefined && (activeDeadlineSeconds < 1 || activeDeadlineSeconds > 2 ** 31 - 1)) {
+    problems.push({ path: "spec.activeDeadlineSeconds", reason: "must be between 1 and 2147483647" });
+  }
+  const pathOf = (i: number) =>
+    i < initContainers.length ? `spec.initContainers[${i}]` : `spec.containers[${i - initContainers.length}]`;
+  unique([...initContainers, ...containers], "name", (i) => `${pathOf(i)}.name`, problems);
+  const hasOs = pod.spec?.os?.name !== undefined;
+  const placeOf = (kind: "init" | "sidecar" | "main") => ({ kind, terminationGracePeriodSeconds, hasOs });
   const names = new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? []));
   return {
     hostname: hostname ?? hostnameOf(pod.metadata?.name ?? resourceName),
@@ -174,7 +194,19 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
     shareProcessNamespace,
     restartPolicy,
     terminationGracePeriodSeconds,
-    containers: containers.map((one, i) => normalizeContainer(one ?? {}, `spec.containers[${i}]`, names, problems)),
+    ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
+    initContainers: initContainers.map((one, i) =>
+      normalizeContainer(
+        one ?? {},
+        pathOf(i),
+        names,
+        placeOf(one?.restartPolicy === "Always" ? "sidecar" : "init"),
+        problems,
+      ),
+    ),
+    containers: containers.map((one, i) =>
+      normalizeContainer(one ?? {}, pathOf(i + initContainers.length), names, placeOf("main"), problems),
+    ),
     volumes,
   };
 }

@@ -22,10 +22,8 @@ import {
   refusedMap,
   string,
 } from "./field";
+import { HOOK, PROBE } from "./support-actions";
 
-const HANDLER = "host httpHeaders[]{name value} path port protocol scheme";
-const PROBE = `exec{command[]} failureThreshold grpc{mode port service} httpGet{${HANDLER}} initialDelaySeconds periodSeconds successThreshold tcpSocket{host port} terminationGracePeriodSeconds timeoutSeconds`;
-const HOOK = `exec{command[]} httpGet{${HANDLER}} sleep{seconds} tcpSocket{host port}`;
 const SELECTOR = "matchExpressions[]{key operator values[]} matchLabels{}";
 const NODE_TERM = "matchExpressions[]{key operator values[]} matchFields[]{key operator values[]}";
 const POD_TERM = `labelSelector{${SELECTOR}} matchLabelKeys[] mismatchLabelKeys[] namespaceSelector{${SELECTOR}} namespaces[] topologyKey`;
@@ -39,7 +37,6 @@ const SECURITY_CONTEXT_TEXT = "not implemented for the whole pod; set it in the 
 const WINDOWS = "the nodes are Linux machines";
 const SCHEDULER = "nothing schedules here: `on` names the node";
 const SERVER_SET = "set by the API server of a cluster, never by the user";
-const NO_PROBES = "probes are not run yet";
 const NO_CSI = "there is no CSI and no cloud controller on the node; mount it on the node and use hostPath";
 
 const SECURITY_CONTEXT: Fields = {
@@ -98,11 +95,20 @@ const CONTAINER: Fields = {
     REQUIRED,
   ),
   imagePullPolicy: refused("no image is pulled yet", "next", { values: ["IfNotPresent"] }),
-  lifecycle: refused("hooks are not run yet", "next", {
-    below: `postStart{${HOOK}} preStop{${HOOK}} stopSignal`,
-    values: ["{}"],
-  }),
-  livenessProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  lifecycle: object(
+    "What is done when the container has started, and before it ends. Init containers: sidecars only.",
+    {
+      postStart: object("Beside the container's program; a failure ends the container. Probes wait for it.", HOOK),
+      preStop: object("Before TERM, within the grace period; after it at least two seconds are left.", HOOK),
+      stopSignal: string(
+        "What is sent in place of TERM, as `SIGUSR1` or `SIGRTMIN+3`. Needs spec.os.name. Default: the image's, else `SIGTERM`.",
+      ),
+    },
+  ),
+  livenessProbe: object(
+    "When it fails, the container is ended, and started again unless spec.restartPolicy is `Never`.",
+    PROBE,
+  ),
   name: string("DNS label, unique in the pod. Names the log folder.", REQUIRED),
   ports: object(
     "What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address.",
@@ -117,7 +123,7 @@ const CONTAINER: Fields = {
     },
     LIST,
   ),
-  readinessProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  readinessProbe: object("Whether the container is ready: what `up` waits for. Default: it is when it runs.", PROBE),
   resizePolicy: refusedList("resources are not resized in place", "later", "resourceName restartPolicy"),
   resources: object("What the container's cgroup may use.", {
     claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
@@ -128,18 +134,29 @@ const CONTAINER: Fields = {
       "`cpu` (the weight against other containers) and `memory` (noted; it has no effect on a node by itself). Default: the limits.",
     ),
   }),
-  restartPolicy: refused("set it for the whole pod in spec.restartPolicy", "next"),
+  restartPolicy: string(
+    "For init containers only: `Always` makes it a sidecar, which runs beside the others, is always started again, and ends after them.",
+    { values: ["Always"] },
+  ),
   restartPolicyRules: refusedList(
     "not implemented; restartPolicy of the pod decides",
     "later",
     "action exitCodes{operator values[]}",
   ),
   securityContext: object("Who the process is and what it may do.", SECURITY_CONTEXT),
-  startupProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  startupProbe: object(
+    "Until it succeeds the other probes wait; when it fails, the container is ended as by livenessProbe.",
+    PROBE,
+  ),
   stdin: refused("standard input is /dev/null", "later", { values: [false] }),
   stdinOnce: refused("standard input is /dev/null", "later", { values: [false] }),
-  terminationMessagePath: refused("termination messages are not collected", "later"),
-  terminationMessagePolicy: refused("termination messages are not collected", "later"),
+  terminationMessagePath: string(
+    "A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged).",
+  ),
+  terminationMessagePolicy: string(
+    "`FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`.",
+    { values: ["File", "FallbackToLogsOnError"] },
+  ),
   tty: refused("containers have no terminal", "later", { values: [false] }),
   volumeDevices: refusedList("block devices are not handed to containers", "later", "devicePath name"),
   volumeMounts: object(
@@ -166,7 +183,6 @@ const CONTAINER: Fields = {
   workingDir: string("Where the process starts, absolute. Default: the image's, else `/`."),
 };
 
-const INIT_CONTAINERS = refusedList("init containers are not run yet", "next");
 const EPHEMERAL = refused("nobody can attach to a running pod; enter its namespaces with nsenter", "never");
 
 const VOLUME: Fields = {
@@ -236,7 +252,9 @@ const VOLUME: Fields = {
 };
 
 const POD_SPEC: Fields = {
-  activeDeadlineSeconds: refused("pods are not ended by a deadline yet", "later"),
+  activeDeadlineSeconds: integer(
+    "Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Changing it replaces the containers' process.",
+  ),
   affinity: refused(SCHEDULER, "later", {
     below: `nodeAffinity{preferredDuringSchedulingIgnoredDuringExecution[]{preference{${NODE_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution{nodeSelectorTerms[]{${NODE_TERM}}}} podAffinity{${POD_AFFINITY}} podAntiAffinity{${POD_AFFINITY}}`,
     values: ["{}"],
@@ -268,11 +286,15 @@ const POD_SPEC: Fields = {
   ),
   hostnameOverride: refused("not implemented; use hostname", "later"),
   imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
-  initContainers: { ...INIT_CONTAINERS, kind: "object", fields: refusedAll(CONTAINER, INIT_CONTAINERS) },
+  initContainers: object(
+    "Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them.",
+    CONTAINER,
+    LIST,
+  ),
   nodeName: refused(SCHEDULER, "never", { values: [""] }),
   nodeSelector: refusedMap(SCHEDULER, "later"),
   os: object("Says that the pod is for Linux.", {
-    name: refused(WINDOWS, "never", { values: ["linux"] }),
+    name: string("`linux`.", { required: true, values: ["linux"] }),
   }),
   overhead: refusedMap("there are no runtime classes", "never"),
   preemptionPolicy: refused("nothing preempts pods", "never"),
