@@ -21,6 +21,8 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir?: string;
+  /** The number of the signal that asks it to end; absent: TERM's. */
+  readonly stopSignal?: number;
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly runAsNonRoot: boolean;
@@ -68,6 +70,7 @@ export function launcherConfig(container: ContainerConfig): string {
     ...(container.ownMounts ? mounts(container) : []),
     ...user(container),
     ...(container.workingDir === undefined ? [] : [["cwd", container.workingDir]]),
+    ...(container.stopSignal === undefined ? [] : [["stopsignal", container.stopSignal]]),
     ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
     ...container.command.map((word): Line => ["arg", word]),
   ];

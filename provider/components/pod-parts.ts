@@ -1,9 +1,17 @@
 /** What a pod is made of. The names of its children are frozen: state knows them by these. */
 import * as pulumi from "@pulumi/pulumi";
+import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import type { ContainerImage } from "../kubernetes/image";
 import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
 import type { NormalizedSecurity } from "../kubernetes/normalize-security";
-import { type CgroupLimits, CPU_PERIOD, containerCgroup, oomScore, podCgroup } from "../kubernetes/resources";
+import {
+  type CgroupLimits,
+  CPU_PERIOD,
+  containerCgroup,
+  type InitContainerResources,
+  oomScore,
+  podCgroup,
+} from "../kubernetes/resources";
 import type { Volume } from "../launcher-config";
 import { boundedName } from "../naming";
 import { CGroup } from "../resources/cgroup";
@@ -57,11 +65,16 @@ export function createInterface(
   return new VethPair(`${name}-eth0`, { node, namespace: namespace.path, interfaceName: "eth0" }, options);
 }
 
+function initResources({ initContainers }: NormalizedPod): InitContainerResources[] {
+  return initContainers.map(({ resources, kind }) => ({ ...resources, isSidecar: kind === "sidecar" }));
+}
+
 /** The group of the whole pod: what its containers may use together. */
 export function createPodGroup(place: PodPlace): CGroup {
   const { containers, resources } = place.pod;
   const limits = podCgroup(
     containers.map((each) => each.resources),
+    initResources(place.pod),
     resources,
   );
   return createGroup(place, `${place.name}-cgroup`, `barepod.pods/${place.id}`, limits);
@@ -122,9 +135,17 @@ export function createContainer(
       readOnly,
     })),
     ...securityOf(security),
+    kind: container.kind === "main" ? undefined : container.kind,
+    startupProbe: container.startupProbe,
+    readinessProbe: container.readinessProbe,
+    livenessProbe: container.livenessProbe,
+    lifecycle: container.lifecycle,
+    stopSignal: container.stopSignal,
+    ...messageOf(container),
     ...oomScore(
-      container.resources,
+      { ...container.resources, isSidecar: container.kind === "sidecar" },
       pod.containers.map(({ resources }) => resources),
+      initResources(pod),
       pod.resources,
     ),
   };
@@ -143,6 +164,15 @@ function securityOf(security: NormalizedSecurity): Partial<NamedContainerArgs> {
     allowPrivilegeEscalation: security.allowPrivilegeEscalation,
     privileged: security.privileged,
     capabilities: { add: [...security.addCapabilities], drop: [...security.dropCapabilities] },
+  };
+}
+
+/** Where it says why it ended, if not where all do. */
+function messageOf({ terminationMessagePath, terminationMessagePolicy }: NormalizedContainer) {
+  return {
+    terminationMessagePath:
+      terminationMessagePath === defaultTerminationMessagePath ? undefined : terminationMessagePath,
+    terminationMessagePolicy: terminationMessagePolicy === "File" ? undefined : terminationMessagePolicy,
   };
 }
 
@@ -192,6 +222,7 @@ export function createProcess(
       resolvConf: true,
       restartPolicy: pod.restartPolicy,
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
+      activeDeadlineSeconds: pod.activeDeadlineSeconds,
       skipAwait: pod.skipAwait ? true : undefined,
       timeoutSeconds: pod.timeoutSeconds,
     },

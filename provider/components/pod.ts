@@ -4,7 +4,7 @@ import { type NormalizedPod, normalizePod } from "../kubernetes/normalize";
 import { type QosClass, qosClass } from "../kubernetes/resources";
 import type { ObjectMeta, PodManifest, PodSpec } from "../kubernetes/types";
 import type { Node } from "../resources/node";
-import type { ContainerStatus } from "../resources/process";
+import type { ContainerStatus, PodCondition } from "../resources/process";
 import {
   createContainer,
   createInterface,
@@ -30,6 +30,12 @@ export interface PodStatus {
   readonly hostIP: string;
   /** `Guaranteed`, `Burstable` or `BestEffort`: what its containers may use and ask for decides. */
   readonly qosClass: QosClass;
+  /** `DeadlineExceeded`, or empty. */
+  readonly reason: string;
+  /** `Initialized`, `ContainersReady` and `Ready`. */
+  readonly conditions: readonly PodCondition[];
+  /** Sidecars too. */
+  readonly initContainerStatuses: readonly ContainerStatus[];
   readonly containerStatuses: readonly ContainerStatus[];
 }
 
@@ -70,7 +76,9 @@ export class Pod extends pulumi.ComponentResource {
     const eth0 = createInterface(place, namespace);
     const group = createPodGroup(place);
     const volumes = new Map(pod.volumes.map((volume) => [volume.name, createVolume(place, volume)]));
-    const containers = pod.containers.map((container) => createContainer(place, container, group, volumes));
+    const containers = [...pod.initContainers, ...pod.containers].map((container) =>
+      createContainer(place, container, group, volumes),
+    );
     const process = createProcess(place, { namespace, eth0, volumes, containers });
 
     this.metadata = pulumi.output({
@@ -82,15 +90,26 @@ export class Pod extends pulumi.ComponentResource {
     }) as pulumi.Output<ObjectMeta>;
     this.spec = pulumi.output(args.spec as never) as pulumi.Output<PodSpec>;
     this.status = pulumi
-      .all([process.phase, process.podIP, process.hostIP, process.containerStatuses])
-      .apply(([phase, podIP, hostIP, containerStatuses]) => ({
+      .all([
+        process.phase,
+        process.podIP,
+        process.hostIP,
+        process.reason,
+        process.conditions,
+        process.initContainerStatuses,
+        process.containerStatuses,
+      ])
+      .apply(([phase, podIP, hostIP, reason, conditions, initContainerStatuses, containerStatuses]) => ({
         phase,
         podIP: pod.hostNetwork ? hostIP : podIP,
         hostIP,
         qosClass: qosClass(
-          pod.containers.map(({ resources }) => resources),
+          [...pod.initContainers, ...pod.containers].map(({ resources }) => resources),
           pod.resources,
         ),
+        reason,
+        conditions,
+        initContainerStatuses,
         containerStatuses,
       }));
     this.registerOutputs({ metadata: this.metadata, spec: this.spec, status: this.status });

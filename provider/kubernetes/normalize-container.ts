@@ -1,9 +1,11 @@
 /** One container of a pod, checked and complete. */
 import type { Input } from "@pulumi/pulumi";
 import type { Problem } from "../fields";
+import { defaultTerminationMessagePath } from "./actions";
 import { expandContainer } from "./expand";
 import { type ContainerImage, imageRefusal, parseImage } from "./image";
 import { dnsLabel, envName, portName } from "./names";
+import { type NormalizedProbes, normalizeProbes, type ProbePlace, type UsableProbes } from "./normalize-probe";
 import { checkResizePolicy, normalizeResources, type UsableResources } from "./normalize-resources";
 import {
   type NormalizedSecurity,
@@ -15,7 +17,9 @@ import type { ContainerResources } from "./resources";
 import { attempt, check, cleanPath, unique } from "./rules";
 
 /** A container in which every default is filled in and every `$(NAME)` replaced. */
-export interface NormalizedContainer {
+export interface NormalizedContainer extends NormalizedProbes {
+  /** `init`: runs to its end before the others start; `sidecar`: an init container that is kept running. */
+  readonly kind: "init" | "sidecar" | "main";
   readonly name: string;
   readonly image: ContainerImage;
   /** Empty: the image's entry point. */
@@ -29,6 +33,8 @@ export interface NormalizedContainer {
   readonly resources: ContainerResources;
   readonly mounts: readonly NormalizedMount[];
   readonly security: NormalizedSecurity;
+  readonly terminationMessagePath: string;
+  readonly terminationMessagePolicy: "File" | "FallbackToLogsOnError";
 }
 
 /** A port that a container listens on. */
@@ -47,7 +53,7 @@ export interface NormalizedMount {
 }
 
 /** A container as the walk leaves it. */
-export interface UsableContainer {
+export interface UsableContainer extends UsableProbes {
   name?: string;
   image?: string;
   command?: (Input<string> | undefined)[];
@@ -59,14 +65,23 @@ export interface UsableContainer {
   resizePolicy?: ({ resourceName?: string; restartPolicy?: string } | undefined)[];
   volumeMounts?: ({ name?: string; mountPath?: string; readOnly?: boolean } | undefined)[];
   securityContext?: UsableSecurity;
+  restartPolicy?: "Always";
+  terminationMessagePath?: string;
+  terminationMessagePolicy?: "File" | "FallbackToLogsOnError";
 }
 
-/** Checks one container. `volumes` are the names that its mounts may use, `pod` what is said of all containers. */
+/** What of the pod matters to its containers. */
+interface ContainerPlace extends ProbePlace {
+  readonly securityContext: UsablePodSecurity;
+  /** The names that mounts may use. */
+  readonly volumes: ReadonlySet<string>;
+}
+
+/** Checks one container, of `place.kind`. */
 export function normalizeContainer(
   container: UsableContainer,
   path: string,
-  volumes: ReadonlySet<string>,
-  pod: UsablePodSecurity,
+  place: ContainerPlace,
   problems: Problem[],
 ): NormalizedContainer {
   const { name = "", workingDir } = container;
@@ -83,17 +98,27 @@ export function normalizeContainer(
   const args = (container.args ?? []).filter((part) => part !== undefined);
   const image = normalizeImage(container, path, problems);
   checkResizePolicy(container.resizePolicy ?? [], `${path}.resizePolicy`, problems);
+  if (container.restartPolicy !== undefined && place.kind === "main") {
+    problems.push({
+      path: `${path}.restartPolicy`,
+      reason: "is for init containers; the pod's spec.restartPolicy decides",
+    });
+  }
+  const ports = normalizePorts(container.ports ?? [], `${path}.ports`, problems);
   return {
+    kind: place.kind,
     name,
     image,
     ...expandContainer({ command, args, env }),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
-    ports: normalizePorts(container.ports ?? [], `${path}.ports`, problems),
+    ports,
+    ...normalizeProbes(container, { ports, env }, place, path, problems),
+    ...normalizeMessage(container, path, problems),
     resources: normalizeResources(container.resources ?? {}, `${path}.resources`, problems),
-    mounts: normalizeMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, volumes, problems),
+    mounts: normalizeMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, place.volumes, problems),
     security: normalizeSecurity(
       container.securityContext ?? {},
-      pod,
+      place.securityContext,
       image.kind !== "host",
       `${path}.securityContext`,
       problems,
@@ -115,6 +140,18 @@ function normalizeImage({ image, command, args }: UsableContainer, path: string,
     });
   }
   return parsed;
+}
+
+function normalizeMessage(
+  { terminationMessagePath = "", terminationMessagePolicy = "File" }: UsableContainer,
+  path: string,
+  problems: Problem[],
+): Pick<NormalizedContainer, "terminationMessagePath" | "terminationMessagePolicy"> {
+  const file = terminationMessagePath === "" ? defaultTerminationMessagePath : cleanPath(terminationMessagePath);
+  if (!file.startsWith("/") || file === "/") {
+    problems.push({ path: `${path}.terminationMessagePath`, reason: "must be the absolute path of a file" });
+  }
+  return { terminationMessagePath: file, terminationMessagePolicy };
 }
 
 function normalizePorts(

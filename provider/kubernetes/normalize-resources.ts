@@ -1,7 +1,7 @@
 /** What containers and pods may use and ask for, checked and in the kernel's units. */
 import type { Problem } from "../fields";
 import { parseBytes, parseCpuMilli, parseQuantity } from "./quantity";
-import type { ContainerResources } from "./resources";
+import { type ContainerResources, type InitContainerResources, together } from "./resources";
 import { attempt, unique } from "./rules";
 
 type Quantities = Map<string, string | number>;
@@ -29,14 +29,15 @@ export function normalizeResources(given: UsableResources, path: string, problem
 export function normalizePodResources(
   given: UsableResources | undefined,
   containers: readonly ContainerResources[],
+  inits: readonly InitContainerResources[],
   problems: Problem[],
 ): ContainerResources | undefined {
   if (given === undefined || (given.limits?.size ?? 0) + (given.requests?.size ?? 0) === 0) return undefined;
   const resources = { ...read(given, "spec.resources", problems, false) } as Writable;
   for (const [name, { limit, request }] of Object.entries(RESOURCES)) {
-    const asked = containers.map((each) => each[request]).filter((each) => each !== undefined);
-    const sum = asked.reduce((all, each) => all + each, 0);
-    const usual = asked.length > 0 ? sum : resources[limit];
+    const isAsked = [...inits, ...containers].some((each) => each[request] !== undefined);
+    const sum = together(request, containers, inits);
+    const usual = isAsked ? sum : resources[limit];
     const own = resources[request] ?? usual;
     if (own !== undefined) resources[request] = own;
     if (own !== undefined && own < sum) {
@@ -49,13 +50,15 @@ export function normalizePodResources(
     if (most !== undefined && own !== undefined && own > most) {
       problems.push({ path: `spec.resources.limits.${name}`, reason: "must be at least what is asked for" });
     }
-    containers.forEach((each, i) => {
-      if (most === undefined || (each[limit] ?? 0) <= most) return;
-      problems.push({
-        path: `spec.containers[${i}].resources.limits.${name}`,
-        reason: `must be at most the pod's, spec.resources.limits.${name}`,
+    for (const [list, all] of [["initContainers", inits] as const, ["containers", containers] as const]) {
+      all.forEach((each, i) => {
+        if (most === undefined || (each[limit] ?? 0) <= most) return;
+        problems.push({
+          path: `spec.${list}[${i}].resources.limits.${name}`,
+          reason: `must be at most the pod's, spec.resources.limits.${name}`,
+        });
       });
-    });
+    }
   }
   return resources;
 }

@@ -36,6 +36,10 @@ export interface NormalizedPod {
   readonly shareProcessNamespace: boolean;
   readonly restartPolicy: RestartPolicy;
   readonly terminationGracePeriodSeconds: number;
+  /** Seconds from the pod's first start; absent: no limit. */
+  readonly activeDeadlineSeconds?: number;
+  /** Sidecars too: those with restartPolicy `Always`. */
+  readonly initContainers: readonly NormalizedContainer[];
   readonly containers: readonly NormalizedContainer[];
   readonly volumes: readonly NormalizedVolume[];
   readonly security: NormalizedPodSecurity;
@@ -67,7 +71,10 @@ interface UsablePod {
     annotations?: Map<string, Input<string>>;
   };
   spec?: {
+    initContainers?: (UsableContainer | undefined)[];
     containers?: (UsableContainer | undefined)[];
+    os?: { name?: string };
+    activeDeadlineSeconds?: number;
     volumes?: (UsableVolume | undefined)[];
     hostname?: string;
     hostNetwork?: boolean;
@@ -174,7 +181,13 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
       reason: "must not be true with hostPID: the containers see each other's processes anyway",
     });
   }
-  const { hostname, containers = [], terminationGracePeriodSeconds = 30 } = pod.spec ?? {};
+  const {
+    hostname,
+    containers = [],
+    initContainers = [],
+    activeDeadlineSeconds,
+    terminationGracePeriodSeconds = 30,
+  } = pod.spec ?? {};
   if (hostname !== undefined && hostNetwork) {
     problems.push({ path: "spec.hostname", reason: "a pod with hostNetwork keeps the node's host name; leave it out" });
   } else if (hostname !== undefined) check(dnsLabel, hostname, "spec.hostname", problems);
@@ -188,16 +201,28 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
     problems.push({ path: "spec.containers", reason: "must have at least one container" });
   }
   const volumes = normalizeVolumes(pod.spec?.volumes ?? [], problems);
-  unique(containers, "name", (i) => `spec.containers[${i}].name`, problems);
   checkScheduling(pod.spec ?? {}, problems);
   const security = normalizePodSecurity(securityContext, { net: hostNetwork, ipc: hostIPC }, problems);
+  if (activeDeadlineSeconds !== undefined && (activeDeadlineSeconds < 1 || activeDeadlineSeconds > 2 ** 31 - 1)) {
+    problems.push({ path: "spec.activeDeadlineSeconds", reason: "must be between 1 and 2147483647" });
+  }
+  const pathOf = (i: number) =>
+    i < initContainers.length ? `spec.initContainers[${i}]` : `spec.containers[${i - initContainers.length}]`;
+  unique([...initContainers, ...containers], "name", (i) => `${pathOf(i)}.name`, problems);
+  const hasOs = pod.spec?.os?.name !== undefined;
   const names = new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? []));
-  const all = containers.map((one, i) =>
-    normalizeContainer(one ?? {}, `spec.containers[${i}]`, names, securityContext, problems),
+  const shared = { terminationGracePeriodSeconds, hasOs, securityContext, volumes: names };
+  const inits = initContainers.map((one, i) => {
+    const kind = one?.restartPolicy === "Always" ? "sidecar" : "init";
+    return normalizeContainer(one ?? {}, pathOf(i), { ...shared, kind }, problems);
+  });
+  const mains = containers.map((one, i) =>
+    normalizeContainer(one ?? {}, pathOf(i + initContainers.length), { ...shared, kind: "main" }, problems),
   );
   const resources = normalizePodResources(
     pod.spec?.resources,
-    all.map((each) => each.resources),
+    mains.map((each) => each.resources),
+    inits.map((each) => ({ ...each.resources, isSidecar: each.kind === "sidecar" })),
     problems,
   );
   return {
@@ -208,7 +233,9 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
     shareProcessNamespace,
     restartPolicy,
     terminationGracePeriodSeconds,
-    containers: all,
+    ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
+    initContainers: inits,
+    containers: mains,
     volumes,
     security,
     ...(resources && { resources }),

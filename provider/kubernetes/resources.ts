@@ -28,7 +28,7 @@ const MIN_QUOTA = 1000;
 const MIN_SHARES = 2;
 const MAX_SHARES = 262_144;
 
-/** The QoS class of a pod: how its processes fare when memory runs out. What is said of the whole pod decides alone. */
+/** The QoS class of a pod of these containers, init containers too: how its processes fare when memory runs out. What is said of the whole pod decides alone. */
 export function qosClass(all: readonly ContainerResources[], pod?: ContainerResources): QosClass {
   const containers = pod === undefined ? all : [pod];
   const any = containers.some(
@@ -51,11 +51,38 @@ export function containerCgroup(c: ContainerResources): CgroupLimits {
   return limits(c.cpuRequestMilli ?? c.cpuLimitMilli ?? 0, c.cpuLimitMilli, c.memoryLimitBytes);
 }
 
-/** The cgroup around a pod: what is said of the whole; else sums, and a limit only where every container has one. */
-export function podCgroup(containers: readonly ContainerResources[], pod: ContainerResources = {}): CgroupLimits {
+/** The resources of an init container; a sidecar stays beside the others. */
+export interface InitContainerResources extends ContainerResources {
+  readonly isSidecar: boolean;
+}
+
+/**
+ * What containers and sidecars ask for or may use together, or one init container with the sidecars before it, whichever is
+ * more (k8s.io/component-helpers/resource).
+ */
+export function together(
+  key: keyof ContainerResources,
+  containers: readonly ContainerResources[],
+  inits: readonly InitContainerResources[],
+): number {
+  const sidecarsBefore = (end: number) =>
+    sum(
+      inits.slice(0, end).filter(({ isSidecar }) => isSidecar),
+      key,
+    );
+  const initial = inits.map((init, i) => (init[key] ?? 0) + sidecarsBefore(i));
+  return Math.max(sum(containers, key) + sidecarsBefore(inits.length), ...initial);
+}
+
+/** The cgroup around a pod: what is said of the whole; else {@link together}, a limit only where every container has one. */
+export function podCgroup(
+  containers: readonly ContainerResources[],
+  inits: readonly InitContainerResources[] = [],
+  pod: ContainerResources = {},
+): CgroupLimits {
   const limit = (key: "cpuLimitMilli" | "memoryLimitBytes") =>
-    pod[key] ?? (containers.every((c) => c[key]) ? sum(containers, key) : undefined);
-  const asked = pod.cpuRequestMilli ?? sum(containers, "cpuRequestMilli");
+    pod[key] ?? ([...containers, ...inits].every((c) => c[key]) ? together(key, containers, inits) : undefined);
+  const asked = pod.cpuRequestMilli ?? together("cpuRequestMilli", containers, inits);
   return limits(asked, limit("cpuLimitMilli"), limit("memoryLimitBytes"));
 }
 
@@ -98,16 +125,19 @@ const BEST_EFFORT_OOM = 1000;
 /**
  * How soon the kernel ends a container's processes when memory runs out: a fixed score, or for a burstable container what
  * it asks for, because one that asks for more of the node is ended later; of what the pod asks for beyond its containers,
- * each has an equal share.
+ * each has an equal share. A sidecar counts no less than the least of the containers that it is for.
  */
 export function oomScore(
-  container: ContainerResources,
+  container: Partial<InitContainerResources>,
   containers: readonly ContainerResources[],
+  inits: readonly InitContainerResources[] = [],
   pod?: ContainerResources,
 ): { readonly oomScoreAdj: number } | { readonly memoryRequest: number } {
-  const qos = qosClass(containers, pod);
+  const all = [...inits, ...containers];
+  const qos = qosClass(all, pod);
   if (qos !== "Burstable") return { oomScoreAdj: qos === "Guaranteed" ? GUARANTEED_OOM : BEST_EFFORT_OOM };
-  const own = container.memoryRequestBytes ?? 0;
-  const beyond = Math.max(0, (pod?.memoryRequestBytes ?? 0) - sum(containers, "memoryRequestBytes"));
-  return { memoryRequest: own + Math.floor(beyond / containers.length) };
+  const least = Math.min(...containers.map((each) => each.memoryRequestBytes ?? 0));
+  const own = Math.max(container.memoryRequestBytes ?? 0, container.isSidecar === true ? least : 0);
+  const beyond = Math.max(0, (pod?.memoryRequestBytes ?? 0) - together("memoryRequestBytes", containers, inits));
+  return { memoryRequest: own + Math.floor(beyond / all.length) };
 }

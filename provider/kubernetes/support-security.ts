@@ -2,7 +2,7 @@
 import { boolean, type Fields, integer, LIST, object, REQUIRED, refused, string } from "./field";
 
 /** Why nothing of Windows is done. */
-export const WINDOWS = "the nodes are Linux machines";
+const WINDOWS = "the nodes are Linux machines";
 const PROFILE = { values: ["RuntimeDefault", "Localhost", "Unconfined"], required: true } as const;
 const SECCOMP = object("Which system calls may be made. Default `Unconfined`, as a kubelet without seccompDefault.", {
   localhostProfile: string(

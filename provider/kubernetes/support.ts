@@ -22,11 +22,9 @@ import {
   refusedMap,
   string,
 } from "./field";
-import { POD_SECURITY_CONTEXT, SECURITY_CONTEXT, WINDOWS } from "./support-security";
+import { HOOK, PROBE } from "./support-actions";
+import { POD_SECURITY_CONTEXT, SECURITY_CONTEXT } from "./support-security";
 
-const HANDLER = "host httpHeaders[]{name value} path port protocol scheme";
-const PROBE = `exec{command[]} failureThreshold grpc{mode port service} httpGet{${HANDLER}} initialDelaySeconds periodSeconds successThreshold tcpSocket{host port} terminationGracePeriodSeconds timeoutSeconds`;
-const HOOK = `exec{command[]} httpGet{${HANDLER}} sleep{seconds} tcpSocket{host port}`;
 const SELECTOR = "matchExpressions[]{key operator values[]} matchLabels{}";
 const NODE_TERM = "matchExpressions[]{key operator values[]} matchFields[]{key operator values[]}";
 const POD_TERM = `labelSelector{${SELECTOR}} matchLabelKeys[] mismatchLabelKeys[] namespaceSelector{${SELECTOR}} namespaces[] topologyKey`;
@@ -38,7 +36,6 @@ const OBJECT_META =
   "annotations{} clusterName creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers[] generateName generation labels{} managedFields[]{apiVersion fieldsType fieldsV1 manager operation subresource time} name namespace ownerReferences[]{apiVersion blockOwnerDeletion controller kind name uid} resourceVersion selfLink uid";
 const SCHEDULER = "nothing schedules here: `on` names the node";
 const SERVER_SET = "set by the API server of a cluster, never by the user";
-const NO_PROBES = "probes are not run yet";
 const NO_CSI = "there is no CSI and no cloud controller on the node; mount it on the node and use hostPath";
 
 const CONTAINER: Fields = {
@@ -75,11 +72,20 @@ const CONTAINER: Fields = {
     REQUIRED,
   ),
   imagePullPolicy: refused("no image is pulled yet", "next", { values: ["IfNotPresent"] }),
-  lifecycle: refused("hooks are not run yet", "next", {
-    below: `postStart{${HOOK}} preStop{${HOOK}} stopSignal`,
-    values: ["{}"],
-  }),
-  livenessProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  lifecycle: object(
+    "What is done when the container has started, and before it ends. Init containers: sidecars only.",
+    {
+      postStart: object("Beside the container's program; a failure ends the container. Probes wait for it.", HOOK),
+      preStop: object("Before TERM, within the grace period; after it at least two seconds are left.", HOOK),
+      stopSignal: string(
+        "What is sent in place of TERM, as `SIGUSR1` or `SIGRTMIN+3`. Needs spec.os.name. Default: the image's, else `SIGTERM`.",
+      ),
+    },
+  ),
+  livenessProbe: object(
+    "When it fails, the container is ended, and started again unless spec.restartPolicy is `Never`.",
+    PROBE,
+  ),
   name: string("DNS label, unique in the pod. Names the log folder.", REQUIRED),
   ports: object(
     "What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address.",
@@ -94,7 +100,7 @@ const CONTAINER: Fields = {
     },
     LIST,
   ),
-  readinessProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  readinessProbe: object("Whether the container is ready: what `up` waits for. Default: it is when it runs.", PROBE),
   resizePolicy: object(
     "What a change of resources does to the running container: nothing but change its cgroup.",
     {
@@ -115,18 +121,29 @@ const CONTAINER: Fields = {
       "`cpu` (the weight against other containers), `memory` (how late it is ended when the node's memory runs out, by its QoS class) and `ephemeral-storage` (nothing schedules by it). Default: the limits.",
     ),
   }),
-  restartPolicy: refused("set it for the whole pod in spec.restartPolicy", "next"),
+  restartPolicy: string(
+    "For init containers only: `Always` makes it a sidecar, which runs beside the others, is always started again, and ends after them.",
+    { values: ["Always"] },
+  ),
   restartPolicyRules: refusedList(
     "not implemented; restartPolicy of the pod decides",
     "later",
     "action exitCodes{operator values[]}",
   ),
   securityContext: object("Who the process is and what it may do.", SECURITY_CONTEXT),
-  startupProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  startupProbe: object(
+    "Until it succeeds the other probes wait; when it fails, the container is ended as by livenessProbe.",
+    PROBE,
+  ),
   stdin: refused("standard input is /dev/null", "later", { values: [false] }),
   stdinOnce: refused("standard input is /dev/null", "later", { values: [false] }),
-  terminationMessagePath: refused("termination messages are not collected", "later"),
-  terminationMessagePolicy: refused("termination messages are not collected", "later"),
+  terminationMessagePath: string(
+    "A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged).",
+  ),
+  terminationMessagePolicy: string(
+    "`FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`.",
+    { values: ["File", "FallbackToLogsOnError"] },
+  ),
   tty: refused("containers have no terminal", "later", { values: [false] }),
   volumeDevices: refusedList("block devices are not handed to containers", "later", "devicePath name"),
   volumeMounts: object(
@@ -153,7 +170,6 @@ const CONTAINER: Fields = {
   workingDir: string("Where the process starts, absolute. Default: the image's, else `/`."),
 };
 
-const INIT_CONTAINERS = refusedList("init containers are not run yet", "next");
 const EPHEMERAL = refused("nobody can attach to a running pod; enter its namespaces with nsenter", "never");
 
 const VOLUME: Fields = {
@@ -223,7 +239,9 @@ const VOLUME: Fields = {
 };
 
 const POD_SPEC: Fields = {
-  activeDeadlineSeconds: refused("pods are not ended by a deadline yet", "later"),
+  activeDeadlineSeconds: integer(
+    "Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Changing it replaces the containers' process.",
+  ),
   affinity: refused(SCHEDULER, "later", {
     below: `nodeAffinity{preferredDuringSchedulingIgnoredDuringExecution[]{preference{${NODE_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution{nodeSelectorTerms[]{${NODE_TERM}}}} podAffinity{${POD_AFFINITY}} podAntiAffinity{${POD_AFFINITY}}`,
     values: ["{}"],
@@ -259,11 +277,15 @@ const POD_SPEC: Fields = {
   ),
   hostnameOverride: refused("not implemented; use hostname", "later"),
   imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
-  initContainers: { ...INIT_CONTAINERS, kind: "object", fields: refusedAll(CONTAINER, INIT_CONTAINERS) },
+  initContainers: object(
+    "Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them.",
+    CONTAINER,
+    LIST,
+  ),
   nodeName: refused(SCHEDULER, "never", { values: [""] }),
   nodeSelector: map("`kubernetes.io/os: linux`, which holds of every node. Others are refused: `on` names the node."),
   os: object("Says that the pod is for Linux.", {
-    name: refused(WINDOWS, "never", { values: ["linux"] }),
+    name: string("`linux`.", { required: true, values: ["linux"] }),
   }),
   overhead: refusedMap("there are no runtime classes", "never"),
   preemptionPolicy: refused("nothing preempts pods", "never", { values: ["PreemptLowerPriority", "Never"] }),

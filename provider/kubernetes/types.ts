@@ -76,7 +76,7 @@ export interface ObjectMeta {
 
 /** What a pod runs. */
 export interface PodSpec {
-  /** Refused: pods are not ended by a deadline yet. */
+  /** Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Changing it replaces the containers' process. */
   activeDeadlineSeconds?: Input<number | undefined>;
   /** Refused: nothing schedules here: `on` names the node. Accepted: `{}`. */
   affinity?: Input<Affinity | undefined>;
@@ -110,7 +110,7 @@ export interface PodSpec {
   hostnameOverride?: Input<string | undefined>;
   /** Refused: no image is pulled yet. */
   imagePullSecrets?: Input<Input<LocalObjectReference>[] | undefined>;
-  /** Refused: init containers are not run yet. */
+  /** Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them. */
   initContainers?: Input<Input<Container>[] | undefined>;
   /** Refused: nothing schedules here: `on` names the node. Accepted: `""`. */
   nodeName?: Input<string | undefined>;
@@ -218,7 +218,7 @@ export interface LocalObjectReference {
 
 /** The operating system that a pod is for. */
 export interface PodOS {
-  /** Refused: the nodes are Linux machines. Accepted: `"linux"`. */
+  /** `linux`. */
   name: Input<string>;
 }
 

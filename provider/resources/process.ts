@@ -18,14 +18,25 @@ import {
 import { isCapability } from "../kubernetes/capabilities";
 import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
+import { maskFor } from "../secrets";
+import { actionFields } from "./process-actions";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
 import { oomWarnings } from "./process-oom";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
-import { type ContainerStatus, phaseOf, readiness, runs, statusesOf, works } from "./process-status";
+import {
+  type ContainerStatus,
+  conditionsOf,
+  type PodCondition,
+  phaseOf,
+  readiness,
+  runs,
+  statusesOf,
+  works,
+} from "./process-status";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
-export type { ContainerStatus } from "./process-status";
+export type { ContainerStatus, PodCondition } from "./process-status";
 
 const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
 const id = integer(0, 2 ** 31 - 1);
@@ -62,6 +73,9 @@ const containerFields: Fields = {
   seccompProfile: optional(seccompField),
   oomScoreAdj: optional(integer(-1000, 1000)),
   memoryRequest: optional(integer(0, Number.MAX_SAFE_INTEGER)),
+  ...actionFields,
+  terminationMessagePath: optional(path()),
+  terminationMessagePolicy: optional(oneOf("File", "FallbackToLogsOnError")),
 };
 
 /** What of a container changes while it runs. */
@@ -73,6 +87,7 @@ const immutable = [
   "hostNamespaces",
   "mounts",
   "interfaces",
+  "activeDeadlineSeconds",
   "pod",
   "resolvConf",
 ] as (keyof ProcessInputs & string)[];
@@ -93,10 +108,18 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
       text({ max: 100, pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, form: "a name of letters, digits, . _ and -" }),
     ),
     containers: optional(
-      list(object({ name: required(containerName), ...containerFields, command: required(list(word, { min: 1 })) }), {
-        min: 1,
-        max: 100,
-      }),
+      list(
+        object({
+          name: required(containerName),
+          kind: optional(oneOf("init", "sidecar")),
+          ...containerFields,
+          command: required(list(word, { min: 1 })),
+        }),
+        {
+          min: 1,
+          max: 100,
+        },
+      ),
     ),
     namespace: optional(path()),
     hostNamespaces: optional(list(oneOf("net", "uts", "ipc", "pid", "mnt", "cgroup"))),
@@ -104,6 +127,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     interfaces: optional(list(text({ max: 253 }))),
     restartPolicy: optional(oneOf("Always", "OnFailure", "Never")),
     terminationGracePeriodSeconds: optional(integer(0, 86_400)),
+    activeDeadlineSeconds: optional(integer(1, 2 ** 31 - 1)),
     pod: optional(object({ namespace: required(text({ max: 63 })), name: required(text({ max: 253 })) })),
     resolvConf: optional(boolean()),
     skipAwait: optional(boolean()),
@@ -135,7 +159,10 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     phase: phaseOf(seen),
     podIP: seen.address,
     hostIP: seen.hostAddress,
-    containerStatuses: statusesOf(seen),
+    reason: seen.reason,
+    conditions: conditionsOf(seen),
+    initContainerStatuses: statusesOf(seen, "init", maskFor(inputs)),
+    containerStatuses: statusesOf(seen, "main", maskFor(inputs)),
   }),
   warnings: (_inputs, seen) => oomWarnings(seen.oom),
   ready: readiness,
@@ -161,10 +188,23 @@ export class Process extends NodeResource {
   declare readonly podIP: pulumi.Output<string>;
   declare readonly hostIP: pulumi.Output<string>;
   declare readonly uid: pulumi.Output<string>;
+  /** `DeadlineExceeded`, or empty. */
+  declare readonly reason: pulumi.Output<string>;
+  declare readonly conditions: pulumi.Output<PodCondition[]>;
+  declare readonly initContainerStatuses: pulumi.Output<ContainerStatus[]>;
   declare readonly containerStatuses: pulumi.Output<ContainerStatus[]>;
 
   constructor(name: string, args: ProcessArgs, options?: pulumi.CustomResourceOptions) {
-    const computed = ["phase", "podIP", "hostIP", "uid", "containerStatuses"];
+    const computed = [
+      "phase",
+      "podIP",
+      "hostIP",
+      "uid",
+      "reason",
+      "conditions",
+      "initContainerStatuses",
+      "containerStatuses",
+    ];
     super(processSpec.type, name, { name: undefined, ...args, running: true }, computed, options);
   }
 }
@@ -191,8 +231,21 @@ function check(inputs: ProcessInputs): Problem[] {
         reason,
       })),
     ),
+    ...outOfOrder(containers),
     ...twice.map((name) => ({ path: "containers", reason: `${name} is the name of more than one` })),
   ];
+}
+
+/** Init containers and sidecars begin before the others, which there must be. */
+function outOfOrder(containers: readonly Container[]): Problem[] {
+  const isMain = ({ kind }: Container) => (kind ?? undefined) === undefined;
+  const first = containers.findIndex(isMain);
+  if (first < 0) return [{ path: "containers", reason: "needs one that is neither init nor sidecar" }];
+  return containers.flatMap((each, index) =>
+    index < first || isMain(each)
+      ? []
+      : [{ path: `containers[${index}].kind`, reason: "must stand before all without a kind" }],
+  );
 }
 
 /** With several containers, what is one container's own stands in it. */
@@ -216,6 +269,14 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
       ? [{ path: "memoryRequest", reason: "decides the same as oomScoreAdj; give one of them" }]
       : []),
     ...(sharesWithNode(inputs, "mnt") ? given.map((path) => ({ path, reason: own })) : []),
+    ...((container.terminationMessagePath ?? undefined) === undefined
+      ? []
+      : container.rootFs === undefined
+        ? [{ path: "terminationMessagePath", reason: "needs a rootFs: nothing is mounted over the node's own files" }]
+        : sharesWithNode(inputs, "mnt")
+          ? [{ path: "terminationMessagePath", reason: own }]
+          : []),
+    ...actionsWithoutEffect(container),
     ...(container.readOnlyRootFilesystem !== true
       ? []
       : container.rootFs === undefined
@@ -224,6 +285,17 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
           ? [{ path: "readOnlyRootFilesystem", reason: own }]
           : []),
   ];
+}
+
+/** As in Kubernetes: an init container is done when it ends, and these probes have no second success to count. */
+function actionsWithoutEffect(container: Container): Problem[] {
+  const names = ["startupProbe", "readinessProbe", "livenessProbe", "lifecycle"] as const;
+  const given = names.filter((key) => (container[key] ?? undefined) !== undefined);
+  if (container.kind === "init")
+    return given.map((path) => ({ path, reason: "must not be given for an init container, which runs to its end" }));
+  return (["startupProbe", "livenessProbe"] as const).flatMap((key) =>
+    (container[key]?.successThreshold ?? 1) === 1 ? [] : [{ path: `${key}.successThreshold`, reason: "must be 1" }],
+  );
 }
 
 function groupPath(value: unknown, at: string): Problem[] {

@@ -327,8 +327,8 @@ describe.each([
   test.each<[string, object, RegExp]>([
     [
       "a field that is not done yet",
-      { spec: { containers: [container({ livenessProbe: { tcpSocket: { port: 80 } } } as never)] } },
-      /spec\.containers\[0\]\.livenessProbe/,
+      { spec: { containers: [container({ volumeDevices: [{ name: "a", devicePath: "/dev/a" }] })] } },
+      /spec\.containers\[0\]\.volumeDevices/,
     ],
     [
       "a field that nobody knows",

@@ -7,6 +7,7 @@ const box = { name: "box", image: "archive:a.tar" };
 const pod = (securityContext: object, container: object = {}, spec: object = {}) => ({
   spec: { securityContext, containers: [{ ...box, ...container }], ...spec },
 });
+const init = (resources: object) => ({ ...box, name: "init", resources });
 const securityOf = (args: object) => normalizePod("web", args).containers[0]?.security;
 
 function problemsOf(args: unknown): string[] {
@@ -189,6 +190,23 @@ it.each<[string, object, string]>([
     ),
     "spec.containers[0].resources.limits.memory: must be at most the pod's",
   ],
+  [
+    "a pod that asks for less than an init container",
+    pod({}, {}, { resources: { requests: { cpu: "1" } }, initContainers: [init({ requests: { cpu: "2" } })] }),
+    "spec.resources.requests.cpu: must be at least",
+  ],
+  [
+    "an init container that may use more than its pod",
+    pod(
+      {},
+      {},
+      {
+        resources: { limits: { memory: "1Gi" } },
+        initContainers: [init({ limits: { memory: "2Gi" }, requests: { memory: "1Mi" } })],
+      },
+    ),
+    "spec.initContainers[0].resources.limits.memory: must be at most the pod's",
+  ],
 ])("refuses %s", (_name, args, problem) => {
   const problems = problemsOf(args);
   expect(problems).toHaveLength(1);
@@ -224,4 +242,31 @@ it("fills in what a pod asks for", () => {
     cpuRequestMilli: 1000,
     memoryRequestBytes: 1024,
   });
+});
+
+it("counts an init container beside the sidecars before it, and not beside the containers", () => {
+  const asks = (cpu: string) => ({ requests: { cpu } });
+  const sidecar = { ...init(asks("1")), name: "sidecar", restartPolicy: "Always" };
+  const asked = (mains: string, ...initContainers: object[]) =>
+    normalizePod("web", pod({}, { resources: asks(mains) }, { resources: { limits: { cpu: "9" } }, initContainers }))
+      .resources?.cpuRequestMilli;
+  expect(asked("2", init(asks("3")))).toBe(3000);
+  expect(asked("2", sidecar, init(asks("1")))).toBe(3000);
+  expect(asked("2", sidecar, init(asks("3")))).toBe(4000);
+  expect(asked("2", init(asks("3")), sidecar)).toBe(3000);
+});
+
+it("holds for init containers and sidecars as for the others", () => {
+  const security = { runAsUser: 1000, runAsNonRoot: true, fsGroup: 5, seccompProfile: { type: "RuntimeDefault" } };
+  const initContainers = [
+    { ...box, name: "init" },
+    { ...box, name: "sidecar", restartPolicy: "Always", securityContext: { runAsUser: 7 } },
+  ];
+  const normalized = normalizePod("web", pod(security, {}, { initContainers }));
+  const [main] = normalized.containers;
+  expect(normalized.initContainers.map((each) => each.security)).toEqual([
+    main?.security,
+    { ...main?.security, runAsUser: 7 },
+  ]);
+  expect(main?.security).toMatchObject({ runAsUser: 1000, seccomp: { type: "RuntimeDefault" } });
 });

@@ -40,9 +40,13 @@ describe("normalizePod", () => {
       terminationGracePeriodSeconds: 30,
       skipAwait: false,
       volumes: [],
+      initContainers: [],
       containers: [
         {
+          kind: "main",
           name: "box",
+          terminationMessagePath: "/dev/termination-log",
+          terminationMessagePolicy: "File",
           image: { kind: "host", programs: ["bash", "sleep"] },
           command: ["sleep", "1"],
           args: [],
@@ -137,6 +141,9 @@ describe("normalizePod", () => {
       ],
     });
     expect(full.containers[0]).toEqual({
+      kind: "main",
+      terminationMessagePath: "/dev/termination-log",
+      terminationMessagePolicy: "File",
       name: "box",
       image: { kind: "archive", path: "./box.tar" },
       command: ["sleep", "1"],
@@ -177,13 +184,13 @@ describe("normalizePod", () => {
   });
 
   it("reports all mistakes at once", () => {
-    const args = pod({ name: "Box", livenessProbe: { grpc: { port: 1 } } }, { restartPolicy: "always" });
+    const args = pod({ name: "Box", tty: true }, { restartPolicy: "always" });
     expect(problemsOf(args)).toEqual([
-      "spec.containers[0].livenessProbe: is not supported yet: probes are not run yet",
+      "spec.containers[0].tty: is not supported: containers have no terminal; may be left out, or be false",
       'spec.restartPolicy: must be "Always", "OnFailure" or "Never", not "always"',
       "spec.containers[0].name: must be a DNS label: a-z, 0-9 and -, beginning and ending with a letter or digit",
     ]);
-    expect(() => normalizePod("web", args)).toThrow(/^3 problems:\n {2}spec\.containers\[0\]\.livenessProbe: is not/);
+    expect(() => normalizePod("web", args)).toThrow(/^3 problems:\n {2}spec\.containers\[0\]\.tty: is not/);
   });
 
   it("names the property of a single mistake", () => {
@@ -471,11 +478,6 @@ describe("what a pod must not say", () => {
       "a host name on the node's network",
       pod({}, { hostNetwork: true, hostname: "a" }),
       /^spec\.hostname: a pod with hostNetwork keeps/,
-    ],
-    [
-      "init containers",
-      pod({}, { initContainers: [box] }),
-      "spec.initContainers: is not supported yet: init containers are not run yet",
     ],
     [
       "user namespaces",

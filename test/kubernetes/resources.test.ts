@@ -92,10 +92,22 @@ describe("what the kernel ends when memory runs out", () => {
   });
   it("gives each container a share of what the pod asks for beyond them", () => {
     const pod = { memoryRequestBytes: 5 * MI };
-    expect([{}, full].map((each) => oomScore(each, [{}, full], pod))).toEqual([
+    expect([{}, full].map((each) => oomScore(each, [{}, full], [], pod))).toEqual([
       { memoryRequest: 2 * MI },
       { memoryRequest: 3 * MI },
     ]);
+    expect(oomScore({}, [{}, full], [{ isSidecar: true }], { memoryRequestBytes: 4 * MI })).toEqual({
+      memoryRequest: MI,
+    });
+  });
+  it("ends a sidecar no sooner than all that it is for, and takes init containers as they are", () => {
+    const sidecar = { memoryRequestBytes: MI, isSidecar: true };
+    const init = { ...sidecar, isSidecar: false };
+    const mains = [{ memoryRequestBytes: 4 * MI }, { memoryRequestBytes: 3 * MI }];
+    expect(oomScore(sidecar, mains, [sidecar, init])).toEqual({ memoryRequest: 3 * MI });
+    expect(oomScore(init, mains, [sidecar, init])).toEqual({ memoryRequest: MI });
+    expect(oomScore({ ...sidecar, memoryRequestBytes: 9 * MI }, mains, [sidecar])).toEqual({ memoryRequest: 9 * MI });
+    expect(oomScore(full, [full], [{ isSidecar: false }])).toEqual({ memoryRequest: MI });
   });
 });
 
@@ -107,8 +119,12 @@ describe("resources of a whole pod", () => {
     expect(qosClass([{}], {})).toBe("BestEffort");
   });
   it("set its cgroup, and leave the rest to the containers", () => {
-    expect(podCgroup([{}, full], whole)).toEqual({ cpuShares: 2048, cpuQuota: 200000, memoryMax: MI });
-    expect(podCgroup([full, full], { memoryLimitBytes: MI })).toEqual({
+    expect(podCgroup([{}, full], [{ isSidecar: true }], whole)).toEqual({
+      cpuShares: 2048,
+      cpuQuota: 200000,
+      memoryMax: MI,
+    });
+    expect(podCgroup([full, full], [], { memoryLimitBytes: MI })).toEqual({
       cpuShares: 1024,
       cpuQuota: 100000,
       memoryMax: MI,
