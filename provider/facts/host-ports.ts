@@ -1,7 +1,7 @@
 /** The ports of a node that lead to one pod, from what `iptables -S` prints. */
 import { quote } from "../command/quote";
 import type { Fact } from "../frame";
-import { type Option, parseLine } from "../iptables/format";
+import { fragmentsOf, type Option, parseLine } from "../iptables/format";
 
 /** One of the rules that belong together. */
 export interface HostPortsRule {
@@ -34,18 +34,19 @@ export interface HostPortsQuery {
 
 /** The chain and the rules with the mark. */
 export function hostPortsOf({ chain, mark, link, addressFile }: HostPortsQuery): Fact<HostPortsState> {
+  const [comment = ""] = fragmentsOf([{ flag: "--comment", value: mark, negated: false }]);
   return {
     script: `nat=$(iptables -w 5 -t nat -S) && filter=$(iptables -w 5 -S INPUT) || return 1
-chain=${quote(chain)} mark=${quote(mark)} found=
+chain=${quote(chain)} comment=${quote(comment)} found=
 while read -r what name rest; do
 case $what" $name " in "-N $chain "|"-A $chain ") found="\${found}nat $what $name $rest
-" ;; *) case $rest in *" --comment $mark "*) found="\${found}nat $what $name $rest
+" ;; *) case $rest in *"$comment"*) found="\${found}nat $what $name $rest
 " ;; esac ;; esac
 done <<end
 $nat
 end
 while read -r what name rest; do
-case $rest in *" --comment $mark "*) found="\${found}filter $what $name $rest
+case $rest in *"$comment"*) found="\${found}filter $what $name $rest
 " ;; esac
 done <<end
 $filter
@@ -53,7 +54,9 @@ end
 [ -n "$found" ] || return 0
 if { read -r address < ${quote(addressFile)}; } 2>/dev/null; then echo "address $address"; fi
 # One digit, and no more: dash reads byte by byte, and the kernel ends a numeric sysctl after the first.
-if { read -r localnet < ${quote(`/proc/sys/net/ipv4/conf/${link}/route_localnet`)}; } 2>/dev/null; then echo "localnet $localnet"; fi
+localnet=
+{ read -r localnet < ${quote(`/proc/sys/net/ipv4/conf/${link}/route_localnet`)}; } 2>/dev/null || :
+echo "localnet $localnet"
 printf %s "$found"`,
     parse: (text) => {
       const lines = text.split("\n").map((line) => /^(\S+) (.*)$/.exec(line) ?? ["", "", ""]);

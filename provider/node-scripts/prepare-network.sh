@@ -121,12 +121,13 @@ omit_duplicates() { # WORD…: sets words, each after a blank
 }
 
 take_servers() { # of words, as many as resolvers ask: sets lines
-  lines='' count=0
+  lines='' count=0 used=''
   for word in $words; do
     count=$((count + 1))
-    [ "$count" -gt 3 ] || lines="${lines}nameserver $word$newline"
+    [ "$count" -le 3 ] || continue
+    lines="${lines}nameserver $word$newline" used="$used $word"
   done
-  [ "$count" -le 3 ] || warn_of "DNSConfigForming: of $count nameservers the first 3 are used:$words"
+  [ "$count" -le 3 ] || warn_of "DNSConfigForming: of $count nameservers the first 3 are used:$used"
 }
 
 take_searches() { # of words, as many as fit: sets searches
