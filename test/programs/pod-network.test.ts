@@ -14,7 +14,7 @@ const sleeper = (name: string, more: Partial<Container> = {}): Container => ({
   command: ["busybox", "sleep", "100000"],
   ...more,
 });
-const server = "while :; do echo hello | busybox nc -l -p 80; done";
+const server = "exec socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:'echo hello'";
 
 describe.skipIf(obstacle)(`pods' networks${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {
   let node: SandboxNode;
@@ -74,7 +74,7 @@ describe.skipIf(obstacle)(`pods' networks${obstacle === undefined ? "" : ` (${ob
       containers: [
         {
           name: "web",
-          image: "host:busybox,sh",
+          image: "host:busybox,socat,sh",
           command: ["sh", "-c", server],
           ports: [{ containerPort: 80, hostPort: 8080 }],
         },
@@ -182,8 +182,12 @@ describe.skipIf(obstacle)(`pods' networks${obstacle === undefined ? "" : ` (${ob
   async function restart(pod: string, container: string): Promise<void> {
     const status = `/run/barepod/process/shop_${pod}/${container}/status`;
     const pid = await sh(`cut -f2 ${status}`);
-    await sh(`kill -9 ${pid}; for i in $(seq 100); do [ "$(cut -f2 ${status})" = ${pid} ] || break; sleep 0.1; done`);
-    await sh(`for i in $(seq 100); do [ "$(cut -f1 ${status})" != running ] || exit 0; sleep 0.1; done; exit 1`);
+    await sh(
+      `kill -9 ${pid}; for i in $(seq 100); do [ "$(cut -f2 ${status} 2>/dev/null)" = ${pid} ] || break; sleep 0.1; done`,
+    );
+    await sh(
+      `for i in $(seq 100); do [ "$(cut -f1 ${status} 2>/dev/null)" != running ] || exit 0; sleep 0.1; done; exit 1`,
+    );
   }
 
   /** The ways to the server that lead nowhere. */
