@@ -89,10 +89,11 @@ export const hostPortsSpec = defineSpec<HostPortsInputs, HostPortsState>({
   undo: (inputs, seen) => {
     const { chain, link } = queryOf(inputs);
     const others = seen.rules.filter((rule) => rule.chain !== chain);
+    // Naming the chain empties it, or makes it where somebody has removed it: then there is one to remove.
     const lines = (table: string) => others.filter((rule) => rule.table === table).map(removal);
     return [
       restore(inputs, [
-        ...table("nat", [...lines("nat"), `-F ${chain}`, `-X ${chain}`]),
+        ...table("nat", [`:${chain} - [0:0]`, ...lines("nat"), `-X ${chain}`]),
         ...table("filter", lines("filter")),
       ]),
       // The interface may have gone before.

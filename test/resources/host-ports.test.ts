@@ -32,10 +32,12 @@ const created = hostPortsSpec
   .plan(inputs, undefined)
   .map((command) => render(command, { reveal: true }))
   .join("\n");
-const [chain = "", mark = "", link = ""] = [/BAREPOD-PORTS-\w+/, /barepod\/[0-9a-f]{16}/, /-i (bp\w+)/].map((pattern) => {
-  const found = pattern.exec(created);
-  return found?.[1] ?? found?.[0];
-});
+const [chain = "", mark = "", link = ""] = [/BAREPOD-PORTS-\w+/, /barepod\/[0-9a-f]{16}/, /-i (bp\w+)/].map(
+  (pattern) => {
+    const found = pattern.exec(created);
+    return found?.[1] ?? found?.[0];
+  },
+);
 const seen = (kept: (line: string) => boolean = () => true, address = "10.244.0.2"): HostPortsState => {
   const own = lines
     .filter(kept)
@@ -123,7 +125,7 @@ describe("HostPorts", () => {
       "-D POSTROUTING -s 127",
       "-D POSTROUTING -s 10",
       "-D INPUT",
-      `-F ${chain}`,
+      `:${chain} - [0:0]`,
       `-X ${chain}`,
     ])
       expect(text).toContain(each);

@@ -32,8 +32,8 @@ sed 's/barepod.[0-9a-f]*//; s/PORTS-[0-9a-f]*/PORTS/; s/ bp[0-9a-f]*//' || :`,
   inPlace: ["ports"],
   replace: ["interface", "namespace"],
   remove: `iptables-save | grep '^-A .* -j BAREPOD-PORTS' | sed 's/^-A/iptables -t nat -D/' | sh
-iptables-save -t nat | grep '^-A POSTROUTING.*ctstate DNAT.*barepod' | sed 's/^-A/iptables -t nat -D/' | sh
-iptables-save -t filter | grep '^-A INPUT -d 127.0.0.0/8.*barepod' | sed 's/^-A/iptables -D/' | sh
+iptables-save -t nat | grep '^-A POSTROUTING.*barepod/' | sed 's/^-A/iptables -t nat -D/' | sh
+iptables-save -t filter | grep '^-A INPUT -d 127.0.0.0/8.*barepod/' | sed 's/^-A/iptables -D/' | sh
 for chain in $(iptables -t nat -S | sed -n 's/^-N \\(BAREPOD-PORTS\\)/\\1/p'); do iptables -t nat -F $chain; iptables -t nat -X $chain; done`,
   change: "iptables -t nat -F $(iptables -t nat -S | sed -n 's/^-N \\(BAREPOD-PORTS.*\\)/\\1/p')",
   changed: ["up"],
