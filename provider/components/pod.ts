@@ -42,9 +42,9 @@ export interface PodStatus {
  * each with a root file system, a control group and a log of its own, kept by one keeper.
  *
  * ```
- *   Namespace ─┬─ VethPair ─┐
- *   CGroup ────┼─ CGroup … ─┼─ Process
- *   RootFs … ──┴─ Mount … ──┘
+ *   Namespace ─┬─ VethPair ─┬─ HostPorts ─┐
+ *   CGroup ────┼─ CGroup … ─┼─────────────┼─ Process
+ *   RootFs … ──┴─ Mount … ──┴─────────────┘
  * ```
  *
  * What this release does not do of PodSpec is refused at preview, by its path.
