@@ -92,7 +92,7 @@ describe.skipIf(obstacle)(`pods' networks${obstacle === undefined ? "" : ` (${ob
     return sh(`nsenter -t ${pid} -m -u -i -n -p -r -w busybox sh -c '${line}'`);
   }
   const address = (pod: string) => sh(`cat /run/barepod/addresses/shop_${pod}`);
-  const get = (where: string) => `echo | timeout 2 busybox nc ${where}`;
+  const get = (where: string) => `timeout 5 busybox nc ${where} < /dev/null`;
 
   test("have a name of their own in /etc/hosts and /etc/hostname", async () => {
     const ip = await address("plain");
