@@ -2,6 +2,7 @@ import { isIPv4 } from "node:net";
 import type * as pulumi from "@pulumi/pulumi";
 import { type Command, raw } from "../command/command";
 import { type HostPortsQuery, type HostPortsState, hostPortsOf } from "../facts/host-ports";
+import { addressFile } from "../facts/link";
 import { boolean, integer, list, object, oneOf, optional, type Problem, parsed, path, required, text } from "../fields";
 import { type Option, optionsOf, sameRule, savedText } from "../iptables/format";
 import type { Rule } from "../iptables/rule";
@@ -171,7 +172,7 @@ function queryOf(inputs: HostPortsInputs): HostPortsQuery {
     chain: `${chainPrefix}${digest(object, 14)}`,
     mark: `barepod/${digest(object)}`,
     link: interfaceName("bp", inputs.interface),
-    addressFile: `/run/barepod/addresses/${idOf(inputs)}`,
+    addressFile: addressFile(inputs.namespace),
   };
 }
 

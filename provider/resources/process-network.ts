@@ -3,6 +3,7 @@
  * from what is said here and from what only it knows: the pod's address, its own resolver, its cluster's DNS. Pure.
  */
 import { isIP } from "node:net";
+import { addressFile } from "../facts/link";
 import { processFolder } from "../facts/process";
 import { boolean, type Field, type Fields, list, object, oneOf, optional, parsed, required, text } from "../fields";
 import type { Volume } from "../launcher-config";
@@ -103,7 +104,7 @@ export function networkSpec({ namespace, hosts, dns }: NetworkInputs): string {
     ...(hostname === undefined
       ? []
       : [
-          ["address", `/run/barepod/addresses/${namespace?.slice(namespace.lastIndexOf("/") + 1) ?? "-"}`],
+          ["address", namespace === undefined ? "-" : addressFile(namespace)],
           ["hostname", hostname],
           ["kernel", kernelName ?? hostname],
         ]),

@@ -222,7 +222,7 @@ fe00::2\tip6-allrouters
     test("fails for a pod without an address", async () => {
       await put(
         `${folder}/network.spec`,
-        networkSpec({ name: "box", namespace: "/a/none", hosts: { hostname: "web" } }),
+        networkSpec({ name: "box", namespace: "/run/barepod/namespaces/none", hosts: { hostname: "web" } }),
       );
       const { code, stderr } = await node.exec(["sh", "/run/bin/prepare.sh", folder]);
       expect({ code, stderr }).toEqual({
