@@ -7,6 +7,7 @@ import { type CgroupLimits, CPU_PERIOD, containerCgroup, podCgroup } from "../ku
 import type { Volume } from "../launcher-config";
 import { boundedName } from "../naming";
 import { CGroup } from "../resources/cgroup";
+import type { HostPorts } from "../resources/host-ports";
 import { Mount } from "../resources/mount";
 import { Namespace } from "../resources/namespace";
 import type { Node } from "../resources/node";
@@ -147,6 +148,7 @@ export function createProcess(
   parts: {
     readonly namespace: Namespace;
     readonly eth0: VethPair | undefined;
+    readonly ports: HostPorts | undefined;
     readonly volumes: ReadonlyMap<string, PodVolume>;
     readonly containers: NamedContainerArgs[];
   },
@@ -163,13 +165,14 @@ export function createProcess(
       hostNamespaces: pod.hostNetwork ? ["net", "uts"] : undefined,
       mounts,
       interfaces: parts.eth0 === undefined ? [] : [parts.eth0.name],
-      resolvConf: true,
+      hosts: pod.hostNetwork ? pod.hosts : { ...pod.hosts, kernelName: pod.hostname },
+      dns: pod.dns,
       restartPolicy: pod.restartPolicy,
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
       activeDeadlineSeconds: pod.activeDeadlineSeconds,
       skipAwait: pod.skipAwait ? true : undefined,
       timeoutSeconds: pod.timeoutSeconds,
     },
-    options,
+    parts.ports === undefined ? options : pulumi.mergeOptions(options, { dependsOn: parts.ports }),
   );
 }

@@ -47,6 +47,8 @@ export interface ProcessState {
   readonly cgroups: Readonly<Record<string, string>>;
   readonly address: string;
   readonly hostAddress: string;
+  /** What the user should know, said when the containers were prepared. */
+  readonly warnings: readonly string[];
   readonly containers: readonly ContainerState[];
 }
 
@@ -84,6 +86,7 @@ if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "
 if { read -r reason < "$d/keeper.reason"; } 2>/dev/null; then echo "reason$t$reason"; fi
 if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
 if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
+if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do echo "warning$t$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 end=
 while IFS=$t read -r key name cgroup logs _ _ kind _; do
@@ -125,6 +128,7 @@ function parseProcess(text: string): ProcessState {
     cgroups: Object.fromEntries(groups) as Record<string, string>,
     address: first("address"),
     hostAddress: first("host"),
+    warnings: lines.flatMap(([key, text = ""]) => (key === "warning" ? [text] : [])),
     containers: blocks.map(parseContainer),
   };
 }

@@ -26,7 +26,7 @@ export interface Container {
   livenessProbe?: Input<Probe | undefined>;
   /** DNS label, unique in the pod. Names the log folder. */
   name: Input<string>;
-  /** What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address. */
+  /** What the container listens on. Documents only, as in Kubernetes, but for hostPort: every port is reachable at the pod's address. */
   ports?: Input<Input<ContainerPort>[] | undefined>;
   /** Whether the container is ready: what `up` waits for. Default: it is when it runs. */
   readinessProbe?: Input<Probe | undefined>;
@@ -125,9 +125,9 @@ export interface Probe {
 export interface ContainerPort {
   /** 1 to 65535. */
   containerPort: Input<number>;
-  /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `""`. */
+  /** Which of the node's IPv4 addresses hostPort is for. Default: all, `127.0.0.1` too. */
   hostIP?: Input<string | undefined>;
-  /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `0`. */
+  /** A port of the node that leads to containerPort, for other machines, for the node itself and for the pod; 1 to 65535. One pod of a node has it; a port on which something of the node's listens is refused. With hostNetwork: equal to containerPort. */
   hostPort?: Input<number | undefined>;
   /** At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container. */
   name?: Input<string | undefined>;

@@ -5,7 +5,8 @@ import { defaultTerminationMessagePath } from "./actions";
 import { isCapability } from "./capabilities";
 import { expandContainer } from "./expand";
 import { type ContainerImage, imageRefusal, parseImage } from "./image";
-import { dnsLabel, envName, portName } from "./names";
+import { dnsLabel, envName } from "./names";
+import { type NormalizedPort, normalizePorts, type UsablePort } from "./normalize-port";
 import { type NormalizedProbes, normalizeProbes, type ProbePlace, type UsableProbes } from "./normalize-probe";
 import { parseBytes, parseCpuMilli, parseQuantity } from "./quantity";
 import type { ContainerResources } from "./resources";
@@ -30,13 +31,6 @@ export interface NormalizedContainer extends NormalizedProbes {
   readonly security: NormalizedSecurity;
   readonly terminationMessagePath: string;
   readonly terminationMessagePolicy: "File" | "FallbackToLogsOnError";
-}
-
-/** A port that a container listens on. */
-export interface NormalizedPort {
-  readonly name?: string;
-  readonly containerPort: number;
-  readonly protocol: "TCP" | "UDP" | "SCTP";
 }
 
 /** Where a container sees a volume. */
@@ -70,7 +64,7 @@ export interface UsableContainer extends UsableProbes {
   args?: (Input<string> | undefined)[];
   env?: ({ name?: string; value?: Input<string> } | undefined)[];
   workingDir?: string;
-  ports?: ({ name?: string; containerPort?: number; protocol?: NormalizedPort["protocol"] } | undefined)[];
+  ports?: (UsablePort | undefined)[];
   resources?: { limits?: Quantities; requests?: Quantities };
   volumeMounts?: ({ name?: string; mountPath?: string; readOnly?: boolean } | undefined)[];
   securityContext?: UsableSecurity;
@@ -92,7 +86,7 @@ interface UsableSecurity {
 export function normalizeContainer(
   container: UsableContainer,
   path: string,
-  volumes: ReadonlySet<string>,
+  { volumes, hostNetwork }: { volumes: ReadonlySet<string>; hostNetwork: boolean },
   place: ProbePlace,
   problems: Problem[],
 ): NormalizedContainer {
@@ -114,7 +108,7 @@ export function normalizeContainer(
       reason: "is for init containers; the pod's spec.restartPolicy decides",
     });
   }
-  const ports = normalizePorts(container.ports ?? [], `${path}.ports`, problems);
+  const ports = normalizePorts(container.ports ?? [], `${path}.ports`, hostNetwork, problems);
   return {
     kind: place.kind,
     name,
@@ -156,22 +150,6 @@ function normalizeMessage(
     problems.push({ path: `${path}.terminationMessagePath`, reason: "must be the absolute path of a file" });
   }
   return { terminationMessagePath: file, terminationMessagePolicy };
-}
-
-function normalizePorts(
-  ports: NonNullable<UsableContainer["ports"]>,
-  path: string,
-  problems: Problem[],
-): NormalizedPort[] {
-  unique(ports, "name", (i) => `${path}[${i}].name`, problems);
-  return ports.map((port, i) => {
-    const { name, containerPort = 1, protocol = "TCP" } = port ?? {};
-    if (containerPort < 1 || containerPort > 65535) {
-      problems.push({ path: `${path}[${i}].containerPort`, reason: "must be between 1 and 65535" });
-    }
-    if (name !== undefined) check(portName, name, `${path}[${i}].name`, problems);
-    return { ...(name !== undefined && { name }), containerPort, protocol };
-  });
 }
 
 const RESOURCES = {

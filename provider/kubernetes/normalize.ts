@@ -7,6 +7,13 @@ import { InputError } from "../errors";
 import type { Problem } from "../fields";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "./names";
 import { type NormalizedContainer, normalizeContainer, type UsableContainer } from "./normalize-container";
+import {
+  DEFAULT_CLUSTER_DOMAIN,
+  type NormalizedNetwork,
+  normalizeNetwork,
+  type UsableNetwork,
+} from "./normalize-network";
+import { checkHostPorts } from "./normalize-port";
 import { type NormalizedVolume, normalizeVolumes, type UsableVolume } from "./normalize-volume";
 import { isEventual } from "./plain";
 import { check, unique } from "./rules";
@@ -17,13 +24,11 @@ export type { NormalizedContainer } from "./normalize-container";
 export type { NormalizedVolume } from "./normalize-volume";
 
 /** A Pod in which every default is filled in and every rule holds. */
-export interface NormalizedPod {
+export interface NormalizedPod extends NormalizedNetwork {
   readonly name: string;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, Input<string>>>;
-  /** What the pod's UTS namespace is called; with hostNetwork there is none, and the node's name stays. */
-  readonly hostname: string;
   readonly hostNetwork: boolean;
   readonly shareProcessNamespace: boolean;
   readonly restartPolicy: RestartPolicy;
@@ -59,14 +64,12 @@ interface UsablePod {
     labels?: Map<string, string>;
     annotations?: Map<string, Input<string>>;
   };
-  spec?: {
+  spec?: UsableNetwork & {
     initContainers?: (UsableContainer | undefined)[];
     containers?: (UsableContainer | undefined)[];
     os?: { name?: string };
     activeDeadlineSeconds?: number;
     volumes?: (UsableVolume | undefined)[];
-    hostname?: string;
-    hostNetwork?: boolean;
     shareProcessNamespace?: boolean;
     restartPolicy?: RestartPolicy;
     terminationGracePeriodSeconds?: number;
@@ -82,15 +85,18 @@ const OWN_ARGS = ["on"];
 /**
  * Checks a pod and fills in what it leaves out.
  *
- * `name` is the Pulumi resource's name. All mistakes are reported at once: one as an {@link InputError} with its path,
+ * `name` is the Pulumi resource's name, `clusterDomain` the node's. All mistakes are reported at once: one as an {@link InputError} with its path,
  * several as a {@link PodInputError}. No message contains a value that could be secret.
  */
-export function normalizePod(name: string, args: unknown): NormalizedPod {
+export function normalizePod(name: string, args: unknown, clusterDomain = DEFAULT_CLUSTER_DOMAIN): NormalizedPod {
   const problems: Problem[] = [];
   const pod = walkObject(withoutOwnArgs(args), POD, "", problems) as UsablePod;
+  const metadata = normalizeMetadata(name, pod.metadata ?? {}, problems);
+  const names = { pod: metadata.name, namespace: metadata.namespace, clusterDomain };
   const normalized = {
-    ...normalizeMetadata(name, pod.metadata ?? {}, problems),
-    ...normalizeSpec(name, pod, problems),
+    ...metadata,
+    ...normalizeNetwork(pod.spec ?? {}, names, problems),
+    ...normalizeSpec(pod, problems),
   };
   const [first, second] = problems;
   if (first && !second) throw new InputError(first.path, first.reason);
@@ -157,18 +163,14 @@ function normalizeAnnotations(
   return { skipAwait: skipAwait === "true", ...(timeout !== undefined && { timeoutSeconds: Number(timeout) }) };
 }
 
-function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]) {
+function normalizeSpec(pod: UsablePod, problems: Problem[]) {
   const { hostNetwork = false, shareProcessNamespace = false, restartPolicy = "Always" as const } = pod.spec ?? {};
   const {
-    hostname,
     containers = [],
     initContainers = [],
     activeDeadlineSeconds,
     terminationGracePeriodSeconds = 30,
   } = pod.spec ?? {};
-  if (hostname !== undefined && hostNetwork) {
-    problems.push({ path: "spec.hostname", reason: "a pod with hostNetwork keeps the node's host name; leave it out" });
-  } else if (hostname !== undefined) check(dnsLabel, hostname, "spec.hostname", problems);
   if (terminationGracePeriodSeconds < 0) {
     problems.push({ path: "spec.terminationGracePeriodSeconds", reason: "must be 0 or more" });
   }
@@ -187,31 +189,22 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
   unique([...initContainers, ...containers], "name", (i) => `${pathOf(i)}.name`, problems);
   const hasOs = pod.spec?.os?.name !== undefined;
   const placeOf = (kind: "init" | "sidecar" | "main") => ({ kind, terminationGracePeriodSeconds, hasOs });
-  const names = new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? []));
+  const known = { volumes: new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? [])), hostNetwork };
+  const normalize = (one: UsableContainer | undefined, i: number, kind: "init" | "sidecar" | "main") =>
+    normalizeContainer(one ?? {}, pathOf(i), known, placeOf(kind), problems);
+  const before = initContainers.map((one, i) =>
+    normalize(one, i, one?.restartPolicy === "Always" ? "sidecar" : "init"),
+  );
+  const main = containers.map((one, i) => normalize(one, i + before.length, "main"));
+  checkHostPorts([...before, ...main], (i) => `${pathOf(i)}.ports`, problems);
   return {
-    hostname: hostname ?? hostnameOf(pod.metadata?.name ?? resourceName),
     hostNetwork,
     shareProcessNamespace,
     restartPolicy,
     terminationGracePeriodSeconds,
     ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
-    initContainers: initContainers.map((one, i) =>
-      normalizeContainer(
-        one ?? {},
-        pathOf(i),
-        names,
-        placeOf(one?.restartPolicy === "Always" ? "sidecar" : "init"),
-        problems,
-      ),
-    ),
-    containers: containers.map((one, i) =>
-      normalizeContainer(one ?? {}, pathOf(i + initContainers.length), names, placeOf("main"), problems),
-    ),
+    initContainers: before,
+    containers: main,
     volumes,
   };
-}
-
-/** A host name has at most 63 characters; cut as a kubelet cuts it. */
-function hostnameOf(podName: string): string {
-  return podName.slice(0, 63).replace(/[-.]+$/, "");
 }

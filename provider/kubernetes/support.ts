@@ -111,13 +111,13 @@ const CONTAINER: Fields = {
   ),
   name: string("DNS label, unique in the pod. Names the log folder.", REQUIRED),
   ports: object(
-    "What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address.",
+    "What the container listens on. Documents only, as in Kubernetes, but for hostPort: every port is reachable at the pod's address.",
     {
       containerPort: integer("1 to 65535.", REQUIRED),
-      hostIP: refused("ports of the node are not forwarded yet; use hostNetwork", "next", { values: [""] }),
-      hostPort: refused("ports of the node are not forwarded yet; use hostNetwork", "next", {
-        values: [0],
-      }),
+      hostIP: string("Which of the node's IPv4 addresses hostPort is for. Default: all, `127.0.0.1` too."),
+      hostPort: integer(
+        "A port of the node that leads to containerPort, for other machines, for the node itself and for the pod; 1 to 65535. One pod of a node has it; a port on which something of the node's listens is refused. With hostNetwork: equal to containerPort.",
+      ),
       name: string("At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container."),
       protocol: string("Default `TCP`.", { values: ["TCP", "UDP", "SCTP"] }),
     },
@@ -261,12 +261,28 @@ const POD_SPEC: Fields = {
   }),
   automountServiceAccountToken: refused("there is no API server to have an account at", "never", { values: [false] }),
   containers: object("The containers, started in this order; at least one.", CONTAINER, { list: true, required: true }),
-  dnsConfig: refused("resolv.conf cannot be changed yet", "next", {
-    below: "nameservers[] options[]{name value} searches[]",
-    values: ["{}"],
+  dnsConfig: object("Added to what dnsPolicy puts into /etc/resolv.conf.", {
+    nameservers: string(
+      "IP addresses, at most 3, after those of the policy. Of all of them the first three count.",
+      LIST,
+    ),
+    options: object(
+      "Options of resolv.conf(5), in place of those of the same name.",
+      { name: string("Printable ASCII without blanks."), value: string("Default: none, as for `rotate`.") },
+      LIST,
+    ),
+    searches: string(
+      "Domains, at most 32 and 2048 characters in all, after those of the policy; what goes beyond these limits then is left out.",
+      LIST,
+    ),
   }),
-  dnsPolicy: refused("there is no cluster DNS: pods resolve as the node does", "next", { values: ["Default"] }),
-  enableServiceLinks: refused("no variables are made for Services", "later", { values: [false] }),
+  dnsPolicy: string(
+    "Where names are asked for. `ClusterFirst` (default): at the node's cluster DNS, with the searches of the namespace and `ndots:5`; on a node without one as with `Default`, and a warning where the policy is given. With hostNetwork it means `Default`, and `ClusterFirstWithHostNet` the cluster's. `Default`: as the node asks, with systemd-resolved at the real servers. `None`: as dnsConfig says.",
+    { values: ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] },
+  ),
+  enableServiceLinks: boolean(
+    "Whether variables are made for the Services of the namespace. There are no Services yet, so there are none either way.",
+  ),
   ephemeralContainers: {
     ...EPHEMERAL,
     list: true,
@@ -274,7 +290,11 @@ const POD_SPEC: Fields = {
     fields: refusedAll({ ...CONTAINER, targetContainerName: EPHEMERAL }, EPHEMERAL),
   },
   evictionResponders: refusedList("nothing evicts pods", "never", "name priority"),
-  hostAliases: refusedList("/etc/hosts cannot be extended yet", "next", "hostnames[] ip"),
+  hostAliases: object(
+    "Lines at the end of /etc/hosts, which is made as a kubelet makes it unless a container mounts its own there.",
+    { hostnames: string("DNS subdomains.", LIST), ip: string("An IPv4 or IPv6 address.", REQUIRED) },
+    LIST,
+  ),
   hostIPC: refused("pods have an IPC namespace of their own", "later", { values: [false] }),
   hostNetwork: boolean(
     "`true`: the pod uses the node's network and host name. Default `false`: its own namespace and address.",
@@ -284,7 +304,9 @@ const POD_SPEC: Fields = {
   hostname: string(
     "DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. Not with hostNetwork.",
   ),
-  hostnameOverride: refused("not implemented; use hostname", "later"),
+  hostnameOverride: string(
+    "DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN.",
+  ),
   imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
   initContainers: object(
     "Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them.",
@@ -324,9 +346,13 @@ const POD_SPEC: Fields = {
   }),
   serviceAccount: refused("there is no API server to have an account at", "never"),
   serviceAccountName: refused("there is no API server to have an account at", "never"),
-  setHostnameAsFQDN: refused("pods have no domain yet", "later", { values: [false] }),
+  setHostnameAsFQDN: boolean(
+    "`true`, with a subdomain: `hostname` prints the whole name, which must have at most 64 characters. Default `false`. Not with hostNetwork.",
+  ),
   shareProcessNamespace: boolean("`true`: the containers see each other's processes. Default `false`."),
-  subdomain: refused("pods have no domain yet", "later", { values: [""] }),
+  subdomain: string(
+    "DNS label. /etc/hosts then has the name HOSTNAME.SUBDOMAIN.NAMESPACE.svc.DOMAIN, too; DOMAIN is the Node's clusterDomain. Not with hostNetwork.",
+  ),
   terminationGracePeriodSeconds: integer("Seconds between TERM and KILL when the pod ends, 0 to 86400. Default 30."),
   tolerations: refusedList(SCHEDULER, "never", "effect key operator tolerationSeconds value"),
   topologySpreadConstraints: refusedList(

@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Lifecycle, Probe } from "../kubernetes/actions";
 import type { Volume } from "../launcher-config";
 import type { NodeInputs, PrimitiveArgs } from "../resource";
+import type { Dns, Hosts } from "./process-network";
 
 /** What one container runs, and how it is confined. */
 export interface ContainerArgs {
@@ -140,6 +141,17 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
    */
   readonly resolvConf?: pulumi.Input<boolean> | undefined;
   /**
+   * What the containers with a root file system of their own find in /etc/hosts and /etc/hostname, unless a volume is
+   * mounted there. Made on the node; renewed when a container starts again.
+   * @defaultValue their root file system's
+   */
+  readonly hosts?: pulumi.Input<Hosts> | undefined;
+  /**
+   * The same for /etc/resolv.conf. Not with `resolvConf`.
+   * @defaultValue their root file system's
+   */
+  readonly dns?: pulumi.Input<Dns> | undefined;
+  /**
    * Whether to return before the containers run and are ready.
    * @defaultValue false
    */
@@ -197,6 +209,8 @@ export interface ProcessInputs extends NodeInputs, Omit<Container, "name" | "kin
   readonly activeDeadlineSeconds?: number;
   readonly pod?: { readonly namespace: string; readonly name: string };
   readonly resolvConf?: boolean;
+  readonly hosts?: Hosts;
+  readonly dns?: Dns;
   readonly skipAwait?: boolean;
   readonly timeoutSeconds?: number;
   readonly running: boolean;

@@ -12,6 +12,7 @@ import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
+import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
 
 /** Starts the containers, where nothing of them is. */
 export function start(inputs: ProcessInputs): Command[] {
@@ -97,6 +98,7 @@ cd / && [ "$#" -eq 0 ]`,
         secret(launcherConfig(complete(inputs, each))),
         ...actionFiles(each).flatMap(([name, text]) => [`${each.name}/${name}`, secret(text)]),
       ]),
+      ...(hasNetworkFiles(inputs) ? ["network.spec", secret(networkSpec(inputs)), "prepare", ""] : []),
       "keeper.spec",
       secret(keeperSpec(inputs)),
     ),
@@ -263,7 +265,7 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     readOnlyRootFilesystem: container.readOnlyRootFilesystem ?? false,
     maskedPaths: container.maskedPaths ?? (rootFs === undefined ? [] : defaultMaskedPaths),
     readonlyPaths: container.readonlyPaths ?? (rootFs === undefined ? [] : defaultReadonlyPaths),
-    volumes: container.volumes ?? [],
+    volumes: [...(container.volumes ?? []), ...(rootFs === undefined ? [] : networkVolumes(inputs, container))],
     ownMounts: !sharesWithNode(inputs, "mnt"),
   };
 }

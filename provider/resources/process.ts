@@ -22,6 +22,7 @@ import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
+import { networkFields } from "./process-network";
 import {
   type ContainerStatus,
   conditionsOf,
@@ -34,6 +35,7 @@ import {
 } from "./process-status";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
+export type { Dns, Hosts } from "./process-network";
 export type { ContainerStatus, PodCondition } from "./process-status";
 
 const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
@@ -79,6 +81,8 @@ const immutable = [
   "activeDeadlineSeconds",
   "pod",
   "resolvConf",
+  "hosts",
+  "dns",
 ] as (keyof ProcessInputs & string)[];
 
 /** @internal */
@@ -119,6 +123,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     activeDeadlineSeconds: optional(integer(1, 2 ** 31 - 1)),
     pod: optional(object({ namespace: required(text({ max: 63 })), name: required(text({ max: 253 })) })),
     resolvConf: optional(boolean()),
+    ...networkFields,
     skipAwait: optional(boolean()),
     timeoutSeconds: optional(integer(1, 86_400)),
     running: required(boolean()),
@@ -152,6 +157,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     initContainerStatuses: statusesOf(seen, "init", maskFor(inputs)),
     containerStatuses: statusesOf(seen, "main", maskFor(inputs)),
   }),
+  warnings: (_, seen) => [...seen.warnings],
   ready: readiness,
   readyTimeoutMs: (inputs) => (inputs.timeoutSeconds ?? 600) * 1000,
   boot: { rank: () => "90", commands: startAtBoot },
@@ -212,6 +218,12 @@ function check(inputs: ProcessInputs): Problem[] {
       ? [{ path: "command", reason: "give exactly one of command and containers" }]
       : []),
     ...misplaced(inputs),
+    ...(inputs.resolvConf === true && inputs.dns !== undefined && inputs.dns !== null
+      ? [{ path: "dns", reason: "give one of resolvConf and dns" }]
+      : []),
+    ...(inputs.hosts?.hostname !== undefined && inputs.namespace === undefined
+      ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
+      : []),
     ...containers.flatMap((container, index) =>
       withoutEffect(inputs, container).map(({ path, reason }) => ({
         path: inputs.containers === undefined ? path : `containers[${index}].${path}`,

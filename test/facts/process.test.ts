@@ -12,6 +12,7 @@ const state = (more: Partial<ProcessState> = {}): ProcessState => ({
   cgroups: {},
   address: "",
   hostAddress: "",
+  warnings: [],
   containers: [],
   ...more,
 });

@@ -31,6 +31,15 @@ describe("normalizePod", () => {
       labels: {},
       annotations: {},
       hostname: "web",
+      hosts: { hostname: "web", aliases: [] },
+      dns: {
+        policy: "ClusterFirst",
+        warnWithoutClusterDNS: false,
+        clusterSearches: ["default.svc.cluster.local", "svc.cluster.local", "cluster.local"],
+        nameservers: [],
+        searches: [],
+        options: [],
+      },
       hostNetwork: false,
       shareProcessNamespace: false,
       restartPolicy: "Always",
@@ -352,11 +361,6 @@ describe("what a pod must not say", () => {
     ],
     ["port 0", pod({ ports: [{ containerPort: 0 }] }), /must be between 1 and 65535$/],
     ["port 65536", pod({ ports: [{ containerPort: 65536 }] }), /must be between 1 and 65535$/],
-    [
-      "a port of the node",
-      pod({ ports: [{ containerPort: 80, hostPort: 8080 }] }),
-      /hostPort: is not supported yet: .*; may be left out, or be 0$/,
-    ],
     [
       "a port name of digits",
       pod({ ports: [{ name: "80", containerPort: 80 }] }),

@@ -47,6 +47,7 @@ const seen = (...containers: Partial<ContainerState>[]): ProcessState => ({
   cgroups: {},
   address: "",
   hostAddress: "",
+  warnings: [],
   containers: containers.map(container),
 });
 const completed = { state: "terminated", reason: "Completed", last: { exitCode: 0, reason: "Completed" } };
