@@ -10,7 +10,10 @@ import { quote } from "./command/quote";
 import { CommandError, InputError } from "./errors";
 import type { Session } from "./ssh/pool";
 
-const scripts = ["keeper.sh", "keeper-groups.sh", "keeper-run.sh", "keeper-probes.sh", "keeper-words.sh"];
+const scripts = [
+  ...["keeper.sh", "keeper-groups.sh", "keeper-run.sh", "keeper-probes.sh", "keeper-words.sh"],
+  ...["prepare.sh", "prepare-network.sh", "volumes.sh", "tokens.sh"],
+];
 const launchers: Readonly<Record<string, string>> = { x86_64: "launcher-x86_64", aarch64: "launcher-aarch64" };
 
 const read = (...path: string[]): Buffer => readFileSync(join(__dirname, ...path));
@@ -31,6 +34,11 @@ export function launcherPath(): string {
 /** The keeper's path on the node. */
 export function keeperPath(): string {
   return `${programsFolder()}/keeper.sh`;
+}
+
+/** The path on the node of what makes things ready before containers start. */
+export function preparePath(): string {
+  return `${programsFolder()}/prepare.sh`;
 }
 
 function hashOfAll(): string {

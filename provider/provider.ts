@@ -5,6 +5,8 @@
 import { handler } from "./handler";
 import { cgroupSpec } from "./resources/cgroup";
 import { fileSpec } from "./resources/file";
+import { fileSetSpec } from "./resources/file-set";
+import { hostPortsSpec } from "./resources/host-ports";
 import { iptablesChainSpec } from "./resources/iptables-chain";
 import { iptablesRuleSpec } from "./resources/iptables-rule";
 import { mountSpec } from "./resources/mount";
@@ -16,10 +18,12 @@ import { vethPairSpec } from "./resources/veth-pair";
 
 export const CGroup = handler(cgroupSpec);
 export const File = handler(fileSpec);
+export const FileSet = handler(fileSetSpec);
 export const Mount = handler(mountSpec);
 export const Namespace = handler(namespaceSpec);
 export const Node = handler(nodeSpec);
 export const VethPair = handler(vethPairSpec);
+export const HostPorts = handler(hostPortsSpec);
 export const IptablesRule = handler(iptablesRuleSpec);
 export const IptablesChain = handler(iptablesChainSpec);
 export const Process = handler(processSpec);

@@ -20,10 +20,29 @@ let providers: Record<string, unknown>;
 beforeAll(async () => {
   barepod = await import("barepod");
   providers = (await import("barepod/provider")) as unknown as Record<string, unknown>;
-  const { CGroup, File, IptablesChain, IptablesRule, Mount, Namespace, Node, Pod, Process, RootFs, VethPair } = barepod;
+  const {
+    CGroup,
+    ConfigMap,
+    File,
+    FileSet,
+    HostPorts,
+    IptablesChain,
+    IptablesRule,
+    Mount,
+    Namespace,
+    Node,
+    Pod,
+    Process,
+    RootFs,
+    Secret,
+    VethPair,
+  } = barepod;
   const node = new Node("Node", { connection: "root@192.0.2.10" });
   new CGroup("CGroup", { node, path: "box" });
   new File("File", { node, path: "/srv/f", content: "" });
+  new FileSet("FileSet", { node, path: "/srv/set" });
+  const namespace = "/run/barepod/namespaces/box";
+  new HostPorts("HostPorts", { node, namespace, interface: "box-eth0", ports: [{ hostPort: 80, containerPort: 80 }] });
   new IptablesChain("IptablesChain", { node, name: "WEB" });
   new IptablesRule("IptablesRule", { node, chain: "INPUT", jump: "DROP" });
   new Mount("Mount", { node, source: "proc", target: "/srv/proc", fsType: "proc" });
@@ -41,6 +60,7 @@ beforeAll(async () => {
           command: ["sleep", "1"],
           volumeMounts: [{ name: "data", mountPath: "/data" }],
           resources: { limits: { memory: "10Mi" } },
+          ports: [{ containerPort: 80, hostPort: 8080 }],
         },
       ],
       volumes: [{ name: "data", emptyDir: { medium: "Memory" } }],
@@ -53,6 +73,9 @@ beforeAll(async () => {
   const other = new Node("other", { connection: "root@192.0.2.11" });
   new yaml.ConfigFile(join(__dirname, "../examples/yaml/pods.yaml"), { on: other, resourcePrefix: "file" });
   await vi.waitFor(() => expect([...registered.keys()]).toContain("file-core-k8s-process"));
+  new ConfigMap("map", { on: node, data: { a: "b" } });
+  new Secret("secret", { on: node, stringData: { a: "b" } });
+  await vi.waitFor(() => expect([...registered.keys()]).toContain("secret-data"));
   await vi.waitFor(() => expect([...registered.keys()]).toContain("pod-process"));
 });
 
@@ -60,6 +83,8 @@ beforeAll(async () => {
 const types = [
   "CGroup",
   "File",
+  "FileSet",
+  "HostPorts",
   "IptablesChain",
   "IptablesRule",
   "Mount",
@@ -102,6 +127,7 @@ it("keeps a pod's type and the names of its children", () => {
     [
       "barepod:CGroup pod-cgroup",
       "barepod:CGroup pod-cgroup-main",
+      "barepod:HostPorts pod-ports",
       "barepod:Mount pod-volume-data",
       "barepod:Namespace pod-namespace",
       "barepod:Process pod-process",
@@ -126,4 +152,14 @@ it("keeps the types of manifests' collections, and the names of what they declar
       "barepod:yaml:ConfigGroup group",
     ]
   `);
+});
+
+it("keeps the types of a ConfigMap and a Secret, and the names of their children", () => {
+  const objects = [...registered].filter(([name]) => /^(map|secret)/.test(name));
+  expect(objects.map(([name, { type }]) => `${type.replace("pulumi-nodejs:dynamic/", "")} ${name}`).sort()).toEqual([
+    "barepod:FileSet map-data",
+    "barepod:FileSet secret-data",
+    "barepod:index:ConfigMap map",
+    "barepod:index:Secret secret",
+  ]);
 });

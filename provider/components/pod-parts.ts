@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import type { ContainerImage } from "../kubernetes/image";
 import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
+import type { NormalizedMount } from "../kubernetes/normalize-mount";
 import type { NormalizedSecurity } from "../kubernetes/normalize-security";
 import {
   type CgroupLimits,
@@ -12,15 +13,18 @@ import {
   oomScore,
   podCgroup,
 } from "../kubernetes/resources";
-import type { Volume } from "../launcher-config";
+import type { Variable, Volume } from "../launcher-config";
 import { boundedName } from "../naming";
 import { CGroup } from "../resources/cgroup";
+import type { HostPorts } from "../resources/host-ports";
 import { Mount } from "../resources/mount";
 import { Namespace } from "../resources/namespace";
 import type { Node } from "../resources/node";
 import { type NamedContainerArgs, Process } from "../resources/process";
+import { type HostPath, projectionFolder } from "../resources/process-projections";
 import { RootFs } from "../resources/root-fs";
 import { VethPair } from "../resources/veth-pair";
+import { objectsOf, projectionOf, subPathOf, variablesOf } from "./pod-values";
 
 /** Whose parts they are, and where they lie. */
 export class PodPlace {
@@ -94,14 +98,35 @@ function createGroup(
 
 export function createVolume({ name, node, pod, id, options }: PodPlace, volume: NormalizedVolume): PodVolume {
   if (volume.kind === "hostPath") return { volume: { source: volume.path as string } };
+  if (volume.kind === "content") return { volume: { source: projectionFolder(id, volume.name), readOnly: true } };
   const source = `/var/lib/barepod/volumes/${id}/${volume.name}`;
   const { fsGroup } = pod.security;
   const group = fsGroup === undefined ? {} : { group: fsGroup };
   if (volume.medium !== "Memory") return { volume: { source, ephemeral: true, ...group } };
   const owner = fsGroup === undefined ? ["mode=0777"] : ["mode=2777", `gid=${fsGroup}`];
-  const flags = [...owner, "nosuid", "nodev"];
+  const size = volume.sizeLimit === undefined ? [] : [`size=${volume.sizeLimit}`];
+  const flags = [...owner, "nosuid", "nodev", ...size];
   const args = { node, source: "tmpfs", target: source, fsType: "tmpfs", options: flags };
   return { volume: { source }, mount: new Mount(`${name}-volume-${volume.name}`, args, options) };
+}
+
+/** What a container sees of a volume. */
+function createMount(
+  place: PodPlace,
+  container: NormalizedContainer,
+  mount: NormalizedMount,
+  volumes: ReadonlyMap<string, PodVolume>,
+): pulumi.Input<Volume> {
+  const { volume = { source: "" } } = volumes.get(mount.volume) ?? {};
+  const subPath = subPathOf(place, container, mount);
+  return {
+    ...volume,
+    target: mount.mountPath,
+    readOnly: mount.readOnly || volume.readOnly === true,
+    ...(subPath === undefined ? {} : { subPath }),
+    ...(mount.propagation === undefined ? {} : { propagation: mount.propagation }),
+    ...(mount.recursiveReadOnly === undefined ? {} : { recursiveReadOnly: mount.recursiveReadOnly }),
+  } as pulumi.Input<Volume>;
 }
 
 /** The container's root file system and control group, and what the Process is told about it. */
@@ -128,12 +153,10 @@ export function createContainer(
       ...Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
     },
     workingDir: container.workingDir,
-    volumes: container.mounts.map(({ volume, mountPath, readOnly }) => ({
-      source: "",
-      ...volumes.get(volume)?.volume,
-      target: mountPath,
-      readOnly,
-    })),
+    ...(container.variables === undefined
+      ? {}
+      : { variables: variablesOf(place, container) as pulumi.Input<Variable>[], expand: true }),
+    volumes: container.mounts.map((mount) => createMount(place, container, mount, volumes)),
     ...securityOf(security),
     kind: container.kind === "main" ? undefined : container.kind,
     startupProbe: container.startupProbe,
@@ -199,14 +222,22 @@ function hostNamespaces({
 
 /** The keeper with all containers: made last, ended first. */
 export function createProcess(
-  { name, node, pod, id, options }: PodPlace,
+  place: PodPlace,
   parts: {
     readonly namespace: Namespace | undefined;
     readonly eth0: VethPair | undefined;
+    readonly ports: HostPorts | undefined;
     readonly volumes: ReadonlyMap<string, PodVolume>;
     readonly containers: NamedContainerArgs[];
   },
 ): Process {
+  const { name, node, pod, id, options } = place;
+  const contents = pod.volumes.flatMap((each) =>
+    each.kind === "content" ? [projectionOf(place, each.name, each.files)] : [],
+  );
+  const hostPaths = pod.volumes.flatMap((each) =>
+    each.kind === "hostPath" && each.type !== undefined ? [{ path: each.path, type: each.type }] : [],
+  );
   const mounts = [...parts.volumes.values()].flatMap(({ mount }) => (mount === undefined ? [] : [mount.target]));
   return new Process(
     `${name}-process`,
@@ -219,13 +250,21 @@ export function createProcess(
       hostNamespaces: hostNamespaces(pod),
       mounts,
       interfaces: parts.eth0 === undefined ? [] : [parts.eth0.name],
-      resolvConf: true,
+      hosts: pod.hostNetwork ? pod.hosts : { ...pod.hosts, kernelName: pod.hostname },
+      dns: pod.dns,
+      ...(contents.length === 0 ? {} : { projections: contents }),
+      ...(hostPaths.length === 0 ? {} : { hostPaths: hostPaths as pulumi.Input<HostPath>[] }),
       restartPolicy: pod.restartPolicy,
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
       activeDeadlineSeconds: pod.activeDeadlineSeconds,
       skipAwait: pod.skipAwait ? true : undefined,
       timeoutSeconds: pod.timeoutSeconds,
     },
-    options,
+    pulumi.mergeOptions(
+      parts.ports === undefined ? options : pulumi.mergeOptions(options, { dependsOn: parts.ports }),
+      {
+        dependsOn: objectsOf(place),
+      },
+    ),
   );
 }

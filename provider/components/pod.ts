@@ -14,6 +14,7 @@ import {
   createVolume,
   PodPlace,
 } from "./pod-parts";
+import { claimHostPorts, createHostPorts } from "./pod-ports";
 
 /** The arguments of a {@link Pod}: a Kubernetes Pod's, and where it runs. */
 export interface PodArgs extends PodManifest {
@@ -44,9 +45,9 @@ export interface PodStatus {
  * each with a root file system, a control group and a log of its own, kept by one keeper.
  *
  * ```
- *   Namespace ─┬─ VethPair ─┐
- *   CGroup ────┼─ CGroup … ─┼─ Process
- *   RootFs … ──┴─ Mount … ──┘
+ *   Namespace ─┬─ VethPair ─┬─ HostPorts ─┐
+ *   CGroup ────┼─ CGroup … ─┼─────────────┼─ Process
+ *   RootFs … ──┴─ Mount … ──┴─────────────┘
  * ```
  *
  * What this release does not do of PodSpec is refused at preview, by its path.
@@ -74,12 +75,13 @@ export class Pod extends pulumi.ComponentResource {
 
     const namespace = createNamespace(place);
     const eth0 = createInterface(place, namespace);
+    const ports = createHostPorts(place, namespace, eth0);
     const group = createPodGroup(place);
     const volumes = new Map(pod.volumes.map((volume) => [volume.name, createVolume(place, volume)]));
     const containers = [...pod.initContainers, ...pod.containers].map((container) =>
       createContainer(place, container, group, volumes),
     );
-    const process = createProcess(place, { namespace, eth0, volumes, containers });
+    const process = createProcess(place, { namespace, eth0, ports, volumes, containers });
 
     this.metadata = pulumi.output({
       name: pod.name,
@@ -120,8 +122,9 @@ export class Pod extends pulumi.ComponentResource {
     try {
       if ((args as Partial<PodArgs> | undefined)?.on?.reference === undefined)
         throw new InputError("on", 'must be a Node, for example new Node("edge-1", { connection: … })');
-      const pod = normalizePod(name, args);
+      const pod = normalizePod(name, args, args.on.clusterDomain);
       claim(name, args.on, pod);
+      claimHostPorts(name, args.on, pod);
       return pod;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

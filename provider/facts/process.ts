@@ -43,12 +43,16 @@ export interface ProcessState {
   readonly reason: string;
   readonly restartPolicy: string;
   readonly gracePeriod: number;
+  /** What tells the specification of its volumes from others. */
+  readonly volumes?: string;
   /** The control group of each container that has one, by its name. */
   readonly cgroups: Readonly<Record<string, string>>;
   /** How soon the kernel ends a container, by its name: what is wanted, and the number that it gets. */
   readonly oom: Readonly<Record<string, { readonly wanted: string; readonly score: number }>>;
   readonly address: string;
   readonly hostAddress: string;
+  /** What the user should know, said when the containers were prepared. */
+  readonly warnings: readonly string[];
   readonly containers: readonly ContainerState[];
 }
 
@@ -86,7 +90,9 @@ if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "
 if { read -r reason < "$d/keeper.reason"; } 2>/dev/null; then echo "reason$t$reason"; fi
 if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
 if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
+if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do echo "warning$t$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
+if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
 end=
 while IFS=$t read -r key name cgroup logs _ _ kind _; do
 case $key in restart|grace) echo "$key$t$name" ;; end) end=1 ;; container)
@@ -125,6 +131,7 @@ function parseProcess(text: string): ProcessState {
     reason: first("reason"),
     restartPolicy: first("restart"),
     gracePeriod: Number(first("grace")),
+    ...(first("volumes") === "" ? {} : { volumes: first("volumes") }),
     cgroups: Object.fromEntries(groups) as Record<string, string>,
     oom: Object.fromEntries(
       blocks.flatMap((block) => {
@@ -134,6 +141,7 @@ function parseProcess(text: string): ProcessState {
     ) as ProcessState["oom"],
     address: first("address"),
     hostAddress: first("host"),
+    warnings: lines.flatMap(([key, text = ""]) => (key === "warning" ? [text] : [])),
     containers: blocks.map(parseContainer),
   };
 }

@@ -1,5 +1,6 @@
 /** The container part of the Pod types; see `types.ts`. */
 import type { Input } from "@pulumi/pulumi";
+import type { Lifecycle, Probe } from "./action-types";
 
 /** Keys with text values. */
 export interface StringMap {
@@ -14,7 +15,7 @@ export interface Container {
   command?: Input<Input<string>[] | undefined>;
   /** Environment variables, in order; a value may use `$(NAME)` of an earlier one; `$$` is a plain `$`. */
   env?: Input<Input<EnvVar>[] | undefined>;
-  /** Refused: ConfigMaps and Secrets do not exist yet; list the variables in env. */
+  /** Variables from all keys of a ConfigMap or a Secret; of equal names the later one counts, and env before all. */
   envFrom?: Input<Input<EnvFromSource>[] | undefined>;
   /** Where the root file system comes from: `host:bash,ls` (programs of the node with their libraries) or `archive:PATH` (a tar of a root file system). */
   image?: Input<string | undefined>;
@@ -26,7 +27,7 @@ export interface Container {
   livenessProbe?: Input<Probe | undefined>;
   /** DNS label, unique in the pod. Names the log folder. */
   name: Input<string>;
-  /** What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address. */
+  /** What the container listens on. Documents only, as in Kubernetes, but for hostPort: every port is reachable at the pod's address. */
   ports?: Input<Input<ContainerPort>[] | undefined>;
   /** Whether the container is ready: what `up` waits for. Default: it is when it runs. */
   readinessProbe?: Input<Probe | undefined>;
@@ -76,58 +77,27 @@ export interface EnvVar {
   name: Input<string>;
   /** Default: empty. May be an Output, or a secret. */
   value?: Input<string | undefined>;
-  /** Refused: references cannot be resolved yet; give `value`. */
+  /** Where the value is looked up, in place of `value`. */
   valueFrom?: Input<EnvVarSource | undefined>;
 }
 
-/** Refused as a whole. */
+/** Variables from all keys of a ConfigMap or a Secret. */
 export interface EnvFromSource {
+  /** A ConfigMap. */
   configMapRef?: Input<ConfigMapEnvSource | undefined>;
+  /** What stands before each key in the variable's name. */
   prefix?: Input<string | undefined>;
+  /** A Secret. */
   secretRef?: Input<SecretEnvSource | undefined>;
-}
-
-/** What is done around a container's life. */
-export interface Lifecycle {
-  /** Beside the container's program; a failure ends the container. Probes wait for it. */
-  postStart?: Input<LifecycleHandler | undefined>;
-  /** Before TERM, within the grace period; after it at least two seconds are left. */
-  preStop?: Input<LifecycleHandler | undefined>;
-  /** What is sent in place of TERM, as `SIGUSR1` or `SIGRTMIN+3`. Needs spec.os.name. Default: the image's, else `SIGTERM`. */
-  stopSignal?: Input<string | undefined>;
-}
-
-/** How a container is probed: one action, and when it counts. */
-export interface Probe {
-  /** A command in the container, with its user, limits and environment; exit code 0 is success. */
-  exec?: Input<ExecAction | undefined>;
-  /** How many failures in a row count. Default 3. */
-  failureThreshold?: Input<number | undefined>;
-  /** grpc.health.v1.Health/Check at the pod's address; needs a curl with HTTP/2 on the node. */
-  grpc?: Input<GRPCAction | undefined>;
-  /** A request from the node; 200 to 399 is success, redirects are not followed. HTTPS needs curl on the node. */
-  httpGet?: Input<HTTPGetAction | undefined>;
-  /** Seconds from the container's start to the first probe. Default 0. */
-  initialDelaySeconds?: Input<number | undefined>;
-  /** Seconds from probe to probe. Default 10. */
-  periodSeconds?: Input<number | undefined>;
-  /** How many successes in a row count. Default 1, and nothing else for startup and liveness. */
-  successThreshold?: Input<number | undefined>;
-  /** A connection from the node, closed at once. */
-  tcpSocket?: Input<TCPSocketAction | undefined>;
-  /** Seconds between TERM and KILL when this probe ends the container. Default: the pod's. Not for readiness. */
-  terminationGracePeriodSeconds?: Input<number | undefined>;
-  /** Seconds that a probe may take. Default 1. */
-  timeoutSeconds?: Input<number | undefined>;
 }
 
 /** A port that a container listens on. */
 export interface ContainerPort {
   /** 1 to 65535. */
   containerPort: Input<number>;
-  /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `""`. */
+  /** Which of the node's IPv4 addresses hostPort is for. Default: all, `127.0.0.1` too. */
   hostIP?: Input<string | undefined>;
-  /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `0`. */
+  /** A port of the node that leads to containerPort, for other machines, for the node itself and for the pod; 1 to 65535. One pod of a node has it; a port on which something of the node's listens is refused. With hostNetwork: equal to containerPort. */
   hostPort?: Input<number | undefined>;
   /** At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container. */
   name?: Input<string | undefined>;
@@ -189,17 +159,17 @@ export interface VolumeMount {
   bindMountOptions?: Input<Input<string>[] | undefined>;
   /** Path inside the container, without `:`; made when missing; unique in the container. */
   mountPath: Input<string>;
-  /** Refused: mounts made later do not propagate into a running container. Accepted: `"None"`. */
+  /** `None` (default); `HostToContainer`: mounts that the node makes later are seen; `Bidirectional`: the container's are seen by the node, too, for privileged ones only. */
   mountPropagation?: Input<string | undefined>;
   /** The name of a volume of the pod. */
   name: Input<string>;
-  /** Default `false`. */
+  /** Default `false`; volumes of configMap, secret, projected and downwardAPI are always read-only. */
   readOnly?: Input<boolean | undefined>;
-  /** Refused: mounts below a read-only volume keep their own options. Accepted: `"Disabled"`. */
+  /** With readOnly: whether mounts below are read-only too. `Disabled` (default), `IfPossible`, `Enabled` (fails before Linux 5.12). */
   recursiveReadOnly?: Input<string | undefined>;
-  /** Refused: not implemented; give hostPath the deeper path. Accepted: `""`. */
+  /** A path below the volume in place of its root, made as a directory when missing, never through a link out of the volume. Is not renewed when a ConfigMap or a Secret changes. */
   subPath?: Input<string | undefined>;
-  /** Refused: not implemented; give hostPath the deeper path. Accepted: `""`. */
+  /** The same with `$(NAME)` of env, as far as the values are known before the node is asked: not from ConfigMaps and Secrets, no addresses, no uid. */
   subPathExpr?: Input<string | undefined>;
 }
 
@@ -241,77 +211,34 @@ export interface WindowsSecurityContextOptions {
   runAsUserName?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** Where a value is looked up. */
 export interface EnvVarSource {
+  /** A key of a ConfigMap, read at each start of the container. */
   configMapKeyRef?: Input<ConfigMapKeySelector | undefined>;
+  /** A field of the pod. */
   fieldRef?: Input<ObjectFieldSelector | undefined>;
+  /** Refused: files in volumes are not read for variables. */
   fileKeyRef?: Input<FileKeySelector | undefined>;
+  /** What a container may use or asks for, rounded up; without a limit what the node has. */
   resourceFieldRef?: Input<ResourceFieldSelector | undefined>;
+  /** A key of a Secret, read at each start of the container. */
   secretKeyRef?: Input<SecretKeySelector | undefined>;
 }
 
-/** Refused as a whole. */
+/** A ConfigMap whose keys become variables. */
 export interface ConfigMapEnvSource {
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** A Secret whose keys become variables. */
 export interface SecretEnvSource {
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
-}
-
-/** What a hook does: one of these. */
-export interface LifecycleHandler {
-  /** A command in the container, with its user, limits and environment; exit code 0 is success. */
-  exec?: Input<ExecAction | undefined>;
-  /** A request from the node; 200 to 399 is success, redirects are not followed. HTTPS needs curl on the node. */
-  httpGet?: Input<HTTPGetAction | undefined>;
-  /** Only waits. */
-  sleep?: Input<SleepAction | undefined>;
-  /** Refused: Kubernetes accepts it and fails every time; use httpGet or exec. */
-  tcpSocket?: Input<TCPSocketAction | undefined>;
-}
-
-/** A command in the container. */
-export interface ExecAction {
-  /** The words; no shell is involved. In probes `$(NAME)` is replaced as in command. */
-  command?: Input<Input<string>[] | undefined>;
-}
-
-/** A gRPC health check. */
-export interface GRPCAction {
-  /** Refused: HTTP/2 without TLS is spoken. */
-  mode?: Input<string | undefined>;
-  /** 1 to 65535. */
-  port: Input<number>;
-  /** What is asked for. Default: the empty name. */
-  service?: Input<string | undefined>;
-}
-
-/** A request. */
-export interface HTTPGetAction {
-  /** Default: the pod's address. */
-  host?: Input<string | undefined>;
-  /** Further headers. */
-  httpHeaders?: Input<Input<HTTPHeader>[] | undefined>;
-  /** Path and query. Default `/`. */
-  path?: Input<string | undefined>;
-  /** 1 to 65535, or the name of one of the container's ports. */
-  port: Input<number | string>;
-  /** Refused: HTTP/1.1 is spoken. */
-  protocol?: Input<string | undefined>;
-  /** Default `HTTP`; of `HTTPS` the certificate is not verified. */
-  scheme?: Input<string | undefined>;
-}
-
-/** A connection. */
-export interface TCPSocketAction {
-  /** Default: the pod's address. */
-  host?: Input<string | undefined>;
-  /** 1 to 65535, or the name of one of the container's ports. */
-  port: Input<number | string>;
 }
 
 /** Refused as a whole. */
@@ -328,16 +255,21 @@ export interface Capabilities {
   drop?: Input<Input<string>[] | undefined>;
 }
 
-/** Refused as a whole. */
+/** A key of a ConfigMap. */
 export interface ConfigMapKeySelector {
+  /** The key. */
   key: Input<string>;
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** A field of the pod. */
 export interface ObjectFieldSelector {
+  /** As in Kubernetes. */
   apiVersion?: Input<string | undefined>;
+  /** `metadata.name`, `.namespace`, `.uid`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.nodeName` (the Node's name), `spec.serviceAccountName` (`default`), `status.podIP(s)`, `status.hostIP(s)`. Or: `metadata.name`, `.namespace`, `.uid`, `.labels`, `.annotations`, `metadata.labels['KEY']` or `metadata.annotations['KEY']`. */
   fieldPath: Input<string>;
 }
 
@@ -349,30 +281,22 @@ export interface FileKeySelector {
   volumeName: Input<string>;
 }
 
-/** Refused as a whole. */
+/** A limit or request of a container. */
 export interface ResourceFieldSelector {
+  /** The container. Default: this one. Or: The container. Required here. */
   containerName?: Input<string | undefined>;
+  /** The unit: `1` or `1m` for cpu; `1`, `1k` … `1E`, `1Ki` … `1Ei` for memory. Default `1`. */
   divisor?: Input<string | undefined>;
+  /** `limits.cpu`, `limits.memory`, `requests.cpu` or `requests.memory`. */
   resource: Input<string>;
 }
 
-/** Refused as a whole. */
+/** A key of a Secret. */
 export interface SecretKeySelector {
+  /** The key. */
   key: Input<string>;
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
-}
-
-/** A pause. */
-export interface SleepAction {
-  /** 0 to the pod's terminationGracePeriodSeconds. */
-  seconds: Input<number>;
-}
-
-/** A header. */
-export interface HTTPHeader {
-  /** Letters, digits and `-`. */
-  name: Input<string>;
-  /** The value. */
-  value: Input<string>;
 }

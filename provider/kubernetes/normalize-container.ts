@@ -4,7 +4,10 @@ import type { Problem } from "../fields";
 import { defaultTerminationMessagePath } from "./actions";
 import { expandContainer } from "./expand";
 import { type ContainerImage, imageRefusal, parseImage } from "./image";
-import { dnsLabel, envName, portName } from "./names";
+import { dnsLabel } from "./names";
+import { isPlain, type NormalizedVariable, normalizeEnv, type UsableEnv } from "./normalize-env";
+import { type NormalizedMount, normalizeMounts, type UsableMount } from "./normalize-mount";
+import { type NormalizedPort, normalizePorts, type UsablePort } from "./normalize-port";
 import { type NormalizedProbes, normalizeProbes, type ProbePlace, type UsableProbes } from "./normalize-probe";
 import { checkResizePolicy, normalizeResources, type UsableResources } from "./normalize-resources";
 import {
@@ -14,7 +17,7 @@ import {
   type UsableSecurity,
 } from "./normalize-security";
 import type { ContainerResources } from "./resources";
-import { attempt, check, cleanPath, unique } from "./rules";
+import { attempt, check, cleanPath } from "./rules";
 
 /** A container in which every default is filled in and every `$(NAME)` replaced. */
 export interface NormalizedContainer extends NormalizedProbes {
@@ -25,8 +28,10 @@ export interface NormalizedContainer extends NormalizedProbes {
   /** Empty: the image's entry point. */
   readonly command: readonly Input<string>[];
   readonly args: readonly Input<string>[];
-  /** No name twice. */
+  /** No name twice. Empty when there are `variables`. */
   readonly env: readonly { readonly name: string; readonly value: Input<string> }[];
+  /** The environment when something of it is looked up on the node: `$(NAME)` is then replaced there, everywhere. */
+  readonly variables?: readonly NormalizedVariable[];
   /** Absent: the image's, else `/`. */
   readonly workingDir?: string;
   readonly ports: readonly NormalizedPort[];
@@ -37,33 +42,17 @@ export interface NormalizedContainer extends NormalizedProbes {
   readonly terminationMessagePolicy: "File" | "FallbackToLogsOnError";
 }
 
-/** A port that a container listens on. */
-export interface NormalizedPort {
-  readonly name?: string;
-  readonly containerPort: number;
-  readonly protocol: "TCP" | "UDP" | "SCTP";
-}
-
-/** Where a container sees a volume. */
-export interface NormalizedMount {
-  readonly volume: string;
-  /** Absolute, without `.`, `..` and a slash at the end. */
-  readonly mountPath: string;
-  readonly readOnly: boolean;
-}
-
 /** A container as the walk leaves it. */
-export interface UsableContainer extends UsableProbes {
+export interface UsableContainer extends UsableProbes, UsableEnv {
   name?: string;
   image?: string;
   command?: (Input<string> | undefined)[];
   args?: (Input<string> | undefined)[];
-  env?: ({ name?: string; value?: Input<string> } | undefined)[];
   workingDir?: string;
-  ports?: ({ name?: string; containerPort?: number; protocol?: NormalizedPort["protocol"] } | undefined)[];
+  ports?: (UsablePort | undefined)[];
   resources?: UsableResources;
   resizePolicy?: ({ resourceName?: string; restartPolicy?: string } | undefined)[];
-  volumeMounts?: ({ name?: string; mountPath?: string; readOnly?: boolean } | undefined)[];
+  volumeMounts?: (UsableMount | undefined)[];
   securityContext?: UsableSecurity;
   restartPolicy?: "Always";
   terminationMessagePath?: string;
@@ -73,6 +62,7 @@ export interface UsableContainer extends UsableProbes {
 /** What of the pod matters to its containers. */
 interface ContainerPlace extends ProbePlace {
   readonly securityContext: UsablePodSecurity;
+  readonly hostNetwork: boolean;
   /** The names that mounts may use. */
   readonly volumes: ReadonlySet<string>;
 }
@@ -89,11 +79,7 @@ export function normalizeContainer(
   if (workingDir !== undefined && !workingDir.startsWith("/")) {
     problems.push({ path: `${path}.workingDir`, reason: "must be an absolute path in the container" });
   }
-  const env = (container.env ?? []).flatMap((one, i) => {
-    if (one?.name === undefined) return [];
-    check(envName, one.name, `${path}.env[${i}].name`, problems);
-    return [{ name: one.name, value: one.value ?? "" }];
-  });
+  const variables = normalizeEnv(container, path, problems);
   const command = (container.command ?? []).filter((part) => part !== undefined);
   const args = (container.args ?? []).filter((part) => part !== undefined);
   const image = normalizeImage(container, path, problems);
@@ -104,18 +90,24 @@ export function normalizeContainer(
       reason: "is for init containers; the pod's spec.restartPolicy decides",
     });
   }
-  const ports = normalizePorts(container.ports ?? [], `${path}.ports`, problems);
+  const ports = normalizePorts(container.ports ?? [], `${path}.ports`, place.hostNetwork, problems);
   return {
     kind: place.kind,
     name,
     image,
-    ...expandContainer({ command, args, env }),
+    ...normalizeTexts(command, args, variables),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
     ports,
-    ...normalizeProbes(container, { ports, env }, place, path, problems),
+    ...normalizeProbes(container, { ports, env: variables.filter(isPlain) }, place, path, problems),
     ...normalizeMessage(container, path, problems),
     resources: normalizeResources(container.resources ?? {}, `${path}.resources`, problems),
-    mounts: normalizeMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, place.volumes, problems),
+    mounts: normalizeMounts(
+      container.volumeMounts ?? [],
+      { privileged: container.securityContext?.privileged === true, variables },
+      `${path}.volumeMounts`,
+      place.volumes,
+      problems,
+    ),
     security: normalizeSecurity(
       container.securityContext ?? {},
       place.securityContext,
@@ -124,6 +116,17 @@ export function normalizeContainer(
       problems,
     ),
   };
+}
+
+/** Replaces `$(NAME)`, unless something is looked up on the node: then all of it is replaced there. */
+function normalizeTexts(
+  command: Input<string>[],
+  args: Input<string>[],
+  variables: readonly NormalizedVariable[],
+): Pick<NormalizedContainer, "command" | "args" | "env" | "variables"> {
+  return variables.every(isPlain)
+    ? expandContainer({ command, args, env: variables })
+    : { command, args, env: [], variables };
 }
 
 function normalizeImage({ image, command, args }: UsableContainer, path: string, problems: Problem[]): ContainerImage {
@@ -152,47 +155,4 @@ function normalizeMessage(
     problems.push({ path: `${path}.terminationMessagePath`, reason: "must be the absolute path of a file" });
   }
   return { terminationMessagePath: file, terminationMessagePolicy };
-}
-
-function normalizePorts(
-  ports: NonNullable<UsableContainer["ports"]>,
-  path: string,
-  problems: Problem[],
-): NormalizedPort[] {
-  unique(ports, "name", (i) => `${path}[${i}].name`, problems);
-  return ports.map((port, i) => {
-    const { name, containerPort = 1, protocol = "TCP" } = port ?? {};
-    if (containerPort < 1 || containerPort > 65535) {
-      problems.push({ path: `${path}[${i}].containerPort`, reason: "must be between 1 and 65535" });
-    }
-    if (name !== undefined) check(portName, name, `${path}[${i}].name`, problems);
-    return { ...(name !== undefined && { name }), containerPort, protocol };
-  });
-}
-
-function normalizeMounts(
-  mounts: NonNullable<UsableContainer["volumeMounts"]>,
-  path: string,
-  volumes: ReadonlySet<string>,
-  problems: Problem[],
-): NormalizedMount[] {
-  const cleaned = mounts.map((mount, i) => {
-    const { name, mountPath, readOnly = false } = mount ?? {};
-    if (name !== undefined && !volumes.has(name)) {
-      problems.push({ path: `${path}[${i}].name`, reason: "must be the name of a volume in spec.volumes" });
-    }
-    if (mountPath === undefined) return { volume: name ?? "", mountPath: undefined, readOnly };
-    // As a kubelet does, a path that does not begin with / is taken from the root.
-    const clean = cleanPath(`/${mountPath}`);
-    const reason = mountPath === "" ? "must not be empty" : mountPathRule(clean);
-    if (reason !== undefined) problems.push({ path: `${path}[${i}].mountPath`, reason });
-    return { volume: name ?? "", mountPath: clean, readOnly };
-  });
-  unique(cleaned, "mountPath", (i) => `${path}[${i}].mountPath`, problems);
-  return cleaned.map(({ mountPath = "/", ...rest }) => ({ ...rest, mountPath }));
-}
-
-function mountPathRule(path: string): string | undefined {
-  if (path === "/") return "must not be the root directory";
-  return path.includes(":") ? 'must not contain ":"' : undefined;
 }

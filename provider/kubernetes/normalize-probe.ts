@@ -3,7 +3,8 @@ import type { Problem } from "../fields";
 import { type Action, actionNames, type HttpGet, type Lifecycle, type Probe } from "./actions";
 import { expandContainer } from "./expand";
 import { portName } from "./names";
-import type { NormalizedContainer, NormalizedPort } from "./normalize-container";
+import type { NormalizedContainer } from "./normalize-container";
+import type { NormalizedPort } from "./normalize-port";
 import { check } from "./rules";
 import { signalNumber } from "./signals";
 

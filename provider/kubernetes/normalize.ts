@@ -7,6 +7,13 @@ import { InputError } from "../errors";
 import type { Problem } from "../fields";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "./names";
 import { type NormalizedContainer, normalizeContainer, type UsableContainer } from "./normalize-container";
+import {
+  DEFAULT_CLUSTER_DOMAIN,
+  type NormalizedNetwork,
+  normalizeNetwork,
+  type UsableNetwork,
+} from "./normalize-network";
+import { checkHostPorts } from "./normalize-port";
 import { normalizePodResources, type UsableResources } from "./normalize-resources";
 import { checkScheduling, type UsableScheduling } from "./normalize-scheduling";
 import { type NormalizedPodSecurity, normalizePodSecurity, type UsablePodSecurity } from "./normalize-security";
@@ -21,13 +28,11 @@ export type { NormalizedContainer } from "./normalize-container";
 export type { NormalizedVolume } from "./normalize-volume";
 
 /** A Pod in which every default is filled in and every rule holds. */
-export interface NormalizedPod {
+export interface NormalizedPod extends NormalizedNetwork {
   readonly name: string;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, Input<string>>>;
-  /** What the pod's UTS namespace is called; with hostNetwork there is none, and the node's name stays. */
-  readonly hostname: string;
   readonly hostNetwork: boolean;
   /** The node's processes are seen. */
   readonly hostPID: boolean;
@@ -63,21 +68,22 @@ export class PodInputError extends InputError {
 }
 const SHOWN = 25;
 
+/** `metadata` as the walk leaves it. */
+export interface UsableMetadata {
+  name?: string;
+  namespace?: string;
+  labels?: Map<string, string>;
+  annotations?: Map<string, Input<string>>;
+}
+
 interface UsablePod {
-  metadata?: {
-    name?: string;
-    namespace?: string;
-    labels?: Map<string, string>;
-    annotations?: Map<string, Input<string>>;
-  };
-  spec?: {
+  metadata?: UsableMetadata;
+  spec?: UsableNetwork & {
     initContainers?: (UsableContainer | undefined)[];
     containers?: (UsableContainer | undefined)[];
     os?: { name?: string };
     activeDeadlineSeconds?: number;
     volumes?: (UsableVolume | undefined)[];
-    hostname?: string;
-    hostNetwork?: boolean;
     hostPID?: boolean;
     hostIPC?: boolean;
     shareProcessNamespace?: boolean;
@@ -91,38 +97,48 @@ interface UsablePod {
 /** The longest that anything of a pod is waited for, in seconds: what a Process takes. */
 const LONGEST = 86_400;
 
-/** Arguments of the Pod component that are not part of a Kubernetes Pod. */
+/** Arguments of the components that are not part of a Kubernetes object. */
 const OWN_ARGS = ["on"];
 
 /**
  * Checks a pod and fills in what it leaves out.
  *
- * `name` is the Pulumi resource's name. All mistakes are reported at once: one as an {@link InputError} with its path,
+ * `name` is the Pulumi resource's name, `clusterDomain` the node's. All mistakes are reported at once: one as an {@link InputError} with its path,
  * several as a {@link PodInputError}. No message contains a value that could be secret.
  */
-export function normalizePod(name: string, args: unknown): NormalizedPod {
+export function normalizePod(name: string, args: unknown, clusterDomain = DEFAULT_CLUSTER_DOMAIN): NormalizedPod {
   const problems: Problem[] = [];
   const pod = walkObject(withoutOwnArgs(args), POD, "", problems) as UsablePod;
+  const metadata = normalizeMetadata(name, pod.metadata ?? {}, problems);
+  const names = { pod: metadata.name, namespace: metadata.namespace, clusterDomain };
   const normalized = {
-    ...normalizeMetadata(name, pod.metadata ?? {}, problems),
-    ...normalizeSpec(name, pod, problems),
+    ...metadata,
+    ...normalizeNetwork(pod.spec ?? {}, names, problems),
+    ...normalizeSpec(pod, problems),
   };
-  const [first, second] = problems;
-  if (first && !second) throw new InputError(first.path, first.reason);
-  if (first) throw new PodInputError(problems);
+  throwProblems(problems);
   return normalized;
 }
 
-function withoutOwnArgs(args: unknown): unknown {
+/** One problem as an {@link InputError}, several as a {@link PodInputError}. */
+export function throwProblems(problems: readonly Problem[]): void {
+  const [first, second] = problems;
+  if (first && !second) throw new InputError(first.path, first.reason);
+  if (first) throw new PodInputError(problems);
+}
+
+/** The object without what is no part of a Kubernetes one. */
+export function withoutOwnArgs(args: unknown): unknown {
   if (typeof args !== "object" || args === null || Array.isArray(args) || isEventual(args)) return args;
   return Object.fromEntries(Object.entries(args).filter(([key]) => !OWN_ARGS.includes(key)));
 }
 
-function normalizeMetadata(resourceName: string, metadata: NonNullable<UsablePod["metadata"]>, problems: Problem[]) {
+/** Checks `metadata`; `title` is what the object is called in messages. */
+export function normalizeMetadata(resourceName: string, metadata: UsableMetadata, problems: Problem[], title = "pod") {
   const { name = resourceName, namespace = "default", labels = new Map(), annotations = new Map() } = metadata;
   if (metadata.name !== undefined) check(dnsSubdomain, name, "metadata.name", problems);
   else if (dnsSubdomain(name) && !problems.some(({ path }) => /^(metadata(\.name)?)?$/.test(path))) {
-    const reason = `must be given, because the resource's name ${JSON.stringify(name)} cannot be the pod's: ${dnsSubdomain(name)}`;
+    const reason = `must be given, because the resource's name ${JSON.stringify(name)} cannot be the ${title}'s: ${dnsSubdomain(name)}`;
     problems.push({ path: "metadata.name", reason });
   }
   check(dnsLabel, namespace, "metadata.namespace", problems);
@@ -172,7 +188,7 @@ function normalizeAnnotations(
   return { skipAwait: skipAwait === "true", ...(timeout !== undefined && { timeoutSeconds: Number(timeout) }) };
 }
 
-function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]) {
+function normalizeSpec(pod: UsablePod, problems: Problem[]) {
   const { hostNetwork = false, shareProcessNamespace = false, restartPolicy = "Always" as const } = pod.spec ?? {};
   const { hostPID = false, hostIPC = false, securityContext = {} } = pod.spec ?? {};
   if (hostPID && shareProcessNamespace) {
@@ -182,15 +198,11 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
     });
   }
   const {
-    hostname,
     containers = [],
     initContainers = [],
     activeDeadlineSeconds,
     terminationGracePeriodSeconds = 30,
   } = pod.spec ?? {};
-  if (hostname !== undefined && hostNetwork) {
-    problems.push({ path: "spec.hostname", reason: "a pod with hostNetwork keeps the node's host name; leave it out" });
-  } else if (hostname !== undefined) check(dnsLabel, hostname, "spec.hostname", problems);
   if (terminationGracePeriodSeconds < 0) {
     problems.push({ path: "spec.terminationGracePeriodSeconds", reason: "must be 0 or more" });
   }
@@ -210,23 +222,22 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
     i < initContainers.length ? `spec.initContainers[${i}]` : `spec.containers[${i - initContainers.length}]`;
   unique([...initContainers, ...containers], "name", (i) => `${pathOf(i)}.name`, problems);
   const hasOs = pod.spec?.os?.name !== undefined;
-  const names = new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? []));
-  const shared = { terminationGracePeriodSeconds, hasOs, securityContext, volumes: names };
-  const inits = initContainers.map((one, i) => {
-    const kind = one?.restartPolicy === "Always" ? "sidecar" : "init";
-    return normalizeContainer(one ?? {}, pathOf(i), { ...shared, kind }, problems);
-  });
-  const mains = containers.map((one, i) =>
-    normalizeContainer(one ?? {}, pathOf(i + initContainers.length), { ...shared, kind: "main" }, problems),
+  const volumeNames = new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? []));
+  const shared = { terminationGracePeriodSeconds, hasOs, securityContext, hostNetwork, volumes: volumeNames };
+  const normalize = (one: UsableContainer | undefined, i: number, kind: "init" | "sidecar" | "main") =>
+    normalizeContainer(one ?? {}, pathOf(i), { ...shared, kind }, problems);
+  const before = initContainers.map((one, i) =>
+    normalize(one, i, one?.restartPolicy === "Always" ? "sidecar" : "init"),
   );
+  const main = containers.map((one, i) => normalize(one, i + before.length, "main"));
+  checkHostPorts([...before, ...main], (i) => `${pathOf(i)}.ports`, problems);
   const resources = normalizePodResources(
     pod.spec?.resources,
-    mains.map((each) => each.resources),
-    inits.map((each) => ({ ...each.resources, isSidecar: each.kind === "sidecar" })),
+    main.map((each) => each.resources),
+    before.map((each) => ({ ...each.resources, isSidecar: each.kind === "sidecar" })),
     problems,
   );
   return {
-    hostname: hostname ?? hostnameOf(pod.metadata?.name ?? resourceName),
     hostNetwork,
     hostPID,
     hostIPC,
@@ -234,15 +245,10 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
     restartPolicy,
     terminationGracePeriodSeconds,
     ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
-    initContainers: inits,
-    containers: mains,
+    initContainers: before,
+    containers: main,
     volumes,
     security,
     ...(resources && { resources }),
   };
-}
-
-/** A host name has at most 63 characters; cut as a kubelet cuts it. */
-function hostnameOf(podName: string): string {
-  return podName.slice(0, 63).replace(/[-.]+$/, "");
 }

@@ -24,19 +24,14 @@ import {
 } from "./field";
 import { HOOK, PROBE } from "./support-actions";
 import { POD_SECURITY_CONTEXT, SECURITY_CONTEXT } from "./support-security";
+import { ENV_FROM, ENV_VALUE_FROM, VOLUME, VOLUME_MOUNTS } from "./support-volumes";
 
 const SELECTOR = "matchExpressions[]{key operator values[]} matchLabels{}";
 const NODE_TERM = "matchExpressions[]{key operator values[]} matchFields[]{key operator values[]}";
 const POD_TERM = `labelSelector{${SELECTOR}} matchLabelKeys[] mismatchLabelKeys[] namespaceSelector{${SELECTOR}} namespaces[] topologyKey`;
 const POD_AFFINITY = `preferredDuringSchedulingIgnoredDuringExecution[]{podAffinityTerm{${POD_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution[]{${POD_TERM}}`;
-const ITEMS = "items[]{key mode path user}";
-const DOWNWARD_ITEMS =
-  "items[]{fieldRef{apiVersion fieldPath} mode path resourceFieldRef{containerName divisor resource} user}";
-const OBJECT_META =
-  "annotations{} clusterName creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers[] generateName generation labels{} managedFields[]{apiVersion fieldsType fieldsV1 manager operation subresource time} name namespace ownerReferences[]{apiVersion blockOwnerDeletion controller kind name uid} resourceVersion selfLink uid";
 const SCHEDULER = "nothing schedules here: `on` names the node";
 const SERVER_SET = "set by the API server of a cluster, never by the user";
-const NO_CSI = "there is no CSI and no cloud controller on the node; mount it on the node and use hostPath";
 
 const CONTAINER: Fields = {
   args: string("Arguments of the command; `$(NAME)` is replaced by that variable of env.", {
@@ -55,18 +50,11 @@ const CONTAINER: Fields = {
     {
       name: string("Printable ASCII without `=`.", REQUIRED),
       value: string("Default: empty. May be an Output, or a secret.", OUTPUT),
-      valueFrom: refused("references cannot be resolved yet; give `value`", "next", {
-        below:
-          "configMapKeyRef{key name optional} fieldRef{apiVersion fieldPath} fileKeyRef{key optional path volumeName} resourceFieldRef{containerName divisor resource} secretKeyRef{key name optional}",
-      }),
+      valueFrom: ENV_VALUE_FROM,
     },
     LIST,
   ),
-  envFrom: refusedList(
-    "ConfigMaps and Secrets do not exist yet; list the variables in env",
-    "next",
-    "configMapRef{name optional} prefix secretRef{name optional}",
-  ),
+  envFrom: ENV_FROM,
   image: string(
     "Where the root file system comes from: `host:bash,ls` (programs of the node with their libraries) or `archive:PATH` (a tar of a root file system).",
     REQUIRED,
@@ -88,13 +76,13 @@ const CONTAINER: Fields = {
   ),
   name: string("DNS label, unique in the pod. Names the log folder.", REQUIRED),
   ports: object(
-    "What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address.",
+    "What the container listens on. Documents only, as in Kubernetes, but for hostPort: every port is reachable at the pod's address.",
     {
       containerPort: integer("1 to 65535.", REQUIRED),
-      hostIP: refused("ports of the node are not forwarded yet; use hostNetwork", "next", { values: [""] }),
-      hostPort: refused("ports of the node are not forwarded yet; use hostNetwork", "next", {
-        values: [0],
-      }),
+      hostIP: string("Which of the node's IPv4 addresses hostPort is for. Default: all, `127.0.0.1` too."),
+      hostPort: integer(
+        "A port of the node that leads to containerPort, for other machines, for the node itself and for the pod; 1 to 65535. One pod of a node has it; a port on which something of the node's listens is refused. With hostNetwork: equal to containerPort.",
+      ),
       name: string("At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container."),
       protocol: string("Default `TCP`.", { values: ["TCP", "UDP", "SCTP"] }),
     },
@@ -146,97 +134,11 @@ const CONTAINER: Fields = {
   ),
   tty: refused("containers have no terminal", "later", { values: [false] }),
   volumeDevices: refusedList("block devices are not handed to containers", "later", "devicePath name"),
-  volumeMounts: object(
-    "Which volumes the container sees, and where.",
-    {
-      bindMountOptions: refusedList("not implemented", "later"),
-      mountPath: string(
-        "Path inside the container, without `:`; made when missing; unique in the container.",
-        REQUIRED,
-      ),
-      mountPropagation: refused("mounts made later do not propagate into a running container", "never", {
-        values: ["None"],
-      }),
-      name: string("The name of a volume of the pod.", REQUIRED),
-      readOnly: boolean("Default `false`."),
-      recursiveReadOnly: refused("mounts below a read-only volume keep their own options", "later", {
-        values: ["Disabled"],
-      }),
-      subPath: refused("not implemented; give hostPath the deeper path", "next", { values: [""] }),
-      subPathExpr: refused("not implemented; give hostPath the deeper path", "next", { values: [""] }),
-    },
-    LIST,
-  ),
+  volumeMounts: VOLUME_MOUNTS,
   workingDir: string("Where the process starts, absolute. Default: the image's, else `/`."),
 };
 
 const EPHEMERAL = refused("nobody can attach to a running pod; enter its namespaces with nsenter", "never");
-
-const VOLUME: Fields = {
-  awsElasticBlockStore: refused(NO_CSI, "never", { below: "fsType partition readOnly volumeID" }),
-  azureDisk: refused(NO_CSI, "never", { below: "cachingMode diskName diskURI fsType kind readOnly" }),
-  azureFile: refused(NO_CSI, "never", { below: "readOnly secretName shareName" }),
-  cephfs: refused(NO_CSI, "never", { below: "monitors[] path readOnly secretFile secretRef{name} user" }),
-  cinder: refused(NO_CSI, "never", { below: "fsType readOnly secretRef{name} volumeID" }),
-  configMap: refused("ConfigMaps do not exist yet; put a File on the node and use hostPath", "next", {
-    below: `defaultMode defaultUser ${ITEMS} name optional`,
-  }),
-  csi: refused(NO_CSI, "never", { below: "driver fsType nodePublishSecretRef{name} readOnly volumeAttributes{}" }),
-  downwardAPI: refused("not implemented yet", "next", { below: `defaultMode defaultUser ${DOWNWARD_ITEMS}` }),
-  emptyDir: object("An empty directory that lives as long as the pod.", {
-    medium: string(
-      '`""` (default): the node\'s disk; empty again when a change has started the containers anew. `Memory`: a tmpfs, which then keeps what is in it.',
-      { values: ["", "Memory"] },
-    ),
-    mode: refused("the directory's mode is 0777, as a kubelet makes it", "later"),
-    sizeLimit: refused("the size cannot be limited yet", "next"),
-  }),
-  ephemeral: refused("persistent volumes do not exist yet", "later", {
-    below: `readOnly volumeClaimTemplate{metadata{${OBJECT_META}} spec{accessModes[] dataSource{apiGroup kind name} dataSourceRef{apiGroup kind name namespace} resources{limits{} requests{}} selector{${SELECTOR}} storageClassName volumeAttributesClassName volumeMode volumeName}}`,
-  }),
-  fc: refused(NO_CSI, "never", { below: "fsType lun readOnly targetWWNs[] wwids[]" }),
-  flexVolume: refused(NO_CSI, "never", { below: "driver fsType options{} readOnly secretRef{name}" }),
-  flocker: refused(NO_CSI, "never", { below: "datasetName datasetUUID" }),
-  gcePersistentDisk: refused(NO_CSI, "never", { below: "fsType partition pdName readOnly" }),
-  gitRepo: refused("Kubernetes itself has given it up", "never", { below: "directory repository revision" }),
-  glusterfs: refused(NO_CSI, "never", { below: "endpoints path readOnly" }),
-  hostPath: object("A file or directory of the node.", {
-    path: string("Absolute, without `..`. May be an Output.", { required: true, output: true }),
-    type: refused(
-      "whether the path exists is not checked or arranged yet; a bind mount fails when it is absent",
-      "next",
-      {
-        values: [""],
-      },
-    ),
-  }),
-  image: refused("images are not mounted as volumes", "later", { below: "pullPolicy reference" }),
-  iscsi: refused(NO_CSI, "never", {
-    below:
-      "chapAuthDiscovery chapAuthSession fsType initiatorName iqn iscsiInterface lun portals[] readOnly secretRef{name} targetPortal",
-  }),
-  name: string("DNS label, unique in the pod.", REQUIRED),
-  nfs: refused("not implemented; use a Mount resource and hostPath", "later", { below: "path readOnly server" }),
-  persistentVolumeClaim: refused("persistent volumes do not exist yet; use hostPath", "later", {
-    below: "claimName readOnly",
-  }),
-  photonPersistentDisk: refused(NO_CSI, "never", { below: "fsType pdID" }),
-  portworxVolume: refused(NO_CSI, "never", { below: "fsType readOnly volumeID" }),
-  projected: refused("not implemented yet", "next", {
-    below: `defaultMode defaultUser sources[]{clusterTrustBundle{labelSelector{${SELECTOR}} name optional path signerName user} configMap{${ITEMS} name optional} downwardAPI{${DOWNWARD_ITEMS}} podCertificate{certificateChainPath credentialBundlePath keyPath keyType maxExpirationSeconds signerName user userAnnotations{}} secret{${ITEMS} name optional} serviceAccountToken{audience expirationSeconds path user}}`,
-  }),
-  quobyte: refused(NO_CSI, "never", { below: "group readOnly registry tenant user volume" }),
-  rbd: refused(NO_CSI, "never", { below: "fsType image keyring monitors[] pool readOnly secretRef{name} user" }),
-  scaleIO: refused(NO_CSI, "never", {
-    below:
-      "fsType gateway protectionDomain readOnly secretRef{name} sslEnabled storageMode storagePool system volumeName",
-  }),
-  secret: refused("Secrets do not exist yet; put a File on the node and use hostPath", "next", {
-    below: `defaultMode defaultUser ${ITEMS} optional secretName`,
-  }),
-  storageos: refused(NO_CSI, "never", { below: "fsType readOnly secretRef{name} volumeName volumeNamespace" }),
-  vsphereVolume: refused(NO_CSI, "never", { below: "fsType storagePolicyID storagePolicyName volumePath" }),
-};
 
 const POD_SPEC: Fields = {
   activeDeadlineSeconds: integer(
@@ -248,12 +150,28 @@ const POD_SPEC: Fields = {
   }),
   automountServiceAccountToken: refused("there is no API server to have an account at", "never", { values: [false] }),
   containers: object("The containers, started in this order; at least one.", CONTAINER, { list: true, required: true }),
-  dnsConfig: refused("resolv.conf cannot be changed yet", "next", {
-    below: "nameservers[] options[]{name value} searches[]",
-    values: ["{}"],
+  dnsConfig: object("Added to what dnsPolicy puts into /etc/resolv.conf.", {
+    nameservers: string(
+      "IP addresses, at most 3, after those of the policy. Of all of them the first three count.",
+      LIST,
+    ),
+    options: object(
+      "Options of resolv.conf(5), in place of those of the same name.",
+      { name: string("Printable ASCII without blanks."), value: string("Default: none, as for `rotate`.") },
+      LIST,
+    ),
+    searches: string(
+      "Domains, at most 32 and 2048 characters in all, after those of the policy; what goes beyond these limits then is left out.",
+      LIST,
+    ),
   }),
-  dnsPolicy: refused("there is no cluster DNS: pods resolve as the node does", "next", { values: ["Default"] }),
-  enableServiceLinks: refused("no variables are made for Services", "later", { values: [false] }),
+  dnsPolicy: string(
+    "Where names are asked for. `ClusterFirst` (default): at the node's cluster DNS, with the searches of the namespace and `ndots:5`; on a node without one as with `Default`, and a warning where the policy is given. With hostNetwork it means `Default`, and `ClusterFirstWithHostNet` the cluster's. `Default`: as the node asks, with systemd-resolved at the real servers. `None`: as dnsConfig says.",
+    { values: ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] },
+  ),
+  enableServiceLinks: boolean(
+    "Whether variables are made for the Services of the namespace. There are no Services yet, so there are none either way.",
+  ),
   ephemeralContainers: {
     ...EPHEMERAL,
     list: true,
@@ -261,7 +179,11 @@ const POD_SPEC: Fields = {
     fields: refusedAll({ ...CONTAINER, targetContainerName: EPHEMERAL }, EPHEMERAL),
   },
   evictionResponders: refusedList("nothing evicts pods", "never", "name priority"),
-  hostAliases: refusedList("/etc/hosts cannot be extended yet", "next", "hostnames[] ip"),
+  hostAliases: object(
+    "Lines at the end of /etc/hosts, which is made as a kubelet makes it unless a container mounts its own there.",
+    { hostnames: string("DNS subdomains.", LIST), ip: string("An IPv4 or IPv6 address.", REQUIRED) },
+    LIST,
+  ),
   hostIPC: boolean(
     "`true`: the pod uses the node's shared memory, semaphores and message queues. Default `false`: its own.",
   ),
@@ -275,7 +197,9 @@ const POD_SPEC: Fields = {
   hostname: string(
     "DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. Not with hostNetwork.",
   ),
-  hostnameOverride: refused("not implemented; use hostname", "later"),
+  hostnameOverride: string(
+    "DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN.",
+  ),
   imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
   initContainers: object(
     "Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them.",
@@ -319,9 +243,13 @@ const POD_SPEC: Fields = {
   securityContext: object("Who the processes of all containers are, and what they may do.", POD_SECURITY_CONTEXT),
   serviceAccount: refused("there is no API server to have an account at", "never"),
   serviceAccountName: refused("there is no API server to have an account at", "never"),
-  setHostnameAsFQDN: refused("pods have no domain yet", "later", { values: [false] }),
+  setHostnameAsFQDN: boolean(
+    "`true`, with a subdomain: `hostname` prints the whole name, which must have at most 64 characters. Default `false`. Not with hostNetwork.",
+  ),
   shareProcessNamespace: boolean("`true`: the containers see each other's processes. Default `false`."),
-  subdomain: refused("pods have no domain yet", "later", { values: [""] }),
+  subdomain: string(
+    "DNS label. /etc/hosts then has the name HOSTNAME.SUBDOMAIN.NAMESPACE.svc.DOMAIN, too; DOMAIN is the Node's clusterDomain. Not with hostNetwork.",
+  ),
   terminationGracePeriodSeconds: integer("Seconds between TERM and KILL when the pod ends, 0 to 86400. Default 30."),
   tolerations: object(
     "What the pod puts up with; it asks for nothing, and nodes have no taints here.",
@@ -347,7 +275,7 @@ const POD_SPEC: Fields = {
   workloadRef: refused(SCHEDULER, "never", { below: "name podGroup podGroupReplicaKey" }),
 };
 
-const METADATA: Fields = {
+export const METADATA: Fields = {
   annotations: map(
     "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400.",
     OUTPUT,

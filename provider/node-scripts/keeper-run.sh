@@ -5,9 +5,11 @@
 # --- one container ---
 
 prepare() { # what must be there before a start. As a kubelet does, it keeps trying. Fails once the container is to end
-  [ -f "$dir/prepare" ] || return 0
+  [ -e "$dir/prepare" ] || return 0
   pause=1
-  while ! (flock 9 && exec "$bin/prepare.sh" "$dir") 9>> "$dir/prepare.lock" 2> "$dir/$name/error"; do
+  while ! (flock 9 && exec "$bin/prepare.sh" "$dir" "$name") 9>> "$dir/prepare.lock" 2> "$dir/$name/lack"; do
+    # Renamed, so that nobody sees it empty while it is looked at again.
+    mv -f "$dir/$name/lack" "$dir/$name/error"
     put "$dir/$name/state" "waiting CreateContainerConfigError"
     rest "$pause"
     [ -z "$stop" ] || return 1
@@ -90,7 +92,8 @@ start_once() { # one start and its end: sets code and reason, and killed when a 
   prepare || return 0
   # Errors of the shell's own go there too, such as a full disk.
   configure 2> "$dir/$name/error" || return 0
-  [ ! -e "$dir/$name/last" ] || rm -f "$dir/$name/status" "$dir/$name/state" "$dir/$name/killed" "$dir/$name/stopping"
+  [ ! -e "$dir/$name/last" ] ||
+    rm -f "$dir/$name/status" "$dir/$name/state" "$dir/$name/killed" "$dir/$name/stopping" "$dir/$name/stopped"
   count_oom_kills
   before=$kills
   [ -z "$stop" ] || return 0
@@ -226,14 +229,22 @@ end_beside() { # starts to end the container: its supervisor waits for it meanwh
 
 end_container() { # the hook, TERM, and KILL at end, in hundredths of a second
   clock
-  if [ -e "$dir/$name/preStop" ] && [ "$now" -lt "$end" ] && find_main && (set -C && : > "$dir/$name/stopping") 2>/dev/null; then
-    hook preStop $(((end - now + 99) / 100))
+  if [ -e "$dir/$name/preStop" ] && [ "$now" -lt "$end" ] && find_main; then
+    stop_hook $(((end - now + 99) / 100))
+    naps=0
+    until [ -e "$dir/$name/stopped" ] || [ "$now" -ge "$end" ] || ! find_main; do nap; clock; done
     clock
     # A kubelet leaves two seconds for TERM.
     [ "$end" -gt $((now + 200)) ] || end=$((now + 200))
   fi
   pass_on
   kill_at_end
+}
+
+stop_hook() { # SECONDS: runs it, unless somebody else does already
+  (set -C && : > "$dir/$name/stopping") 2>/dev/null || return 0
+  hook preStop "$1"
+  : > "$dir/$name/stopped"
 }
 
 kill_at_end() {
@@ -338,7 +349,16 @@ terminate() { # TERM to all but the sidecars, which come last; runs in a trap, s
   clock
   printf '%s\n' "$((now + grace * 100))" > "$dir/keeper.ending"
   for pid in $supervisors; do send_term "$pid"; done
+  # As in Kubernetes the hooks of sidecars do not wait for the others. In a shell of its own: this one is in the midst of things.
+  [ -z "$sidecars" ] || (each begin_stop_hook; wait) &
   [ ! -e "$dir/keeper.ready" ] || rm -f "$dir/keeper.ready"
+}
+
+begin_stop_hook() {
+  [ "$kind" = sidecar ] && [ -e "$dir/$name/preStop" ] && find_main || return 0
+  # shellcheck source=/dev/null
+  . "$bin/keeper-probes.sh"
+  stop_hook "$grace" 3<&- &
 }
 
 send_term() { # PID of a child: one that has ended already may have left its number to somebody else

@@ -5,6 +5,8 @@ import { type Command, raw, sh, write } from "../command/command";
 import { makeFolder, removeFolder } from "../command/folders";
 import { findAddress, logFolders, type NodeState, nodeFacts, nodeFolder } from "../facts/node";
 import { oneOf, optional, parsed, required, text } from "../fields";
+import { dnsSubdomain } from "../kubernetes/names";
+import { DEFAULT_CLUSTER_DOMAIN } from "../kubernetes/normalize-network";
 import { packagesFor } from "../packages";
 import { defineSpec, firstUrn, type NodeInputs, type NodeReference, type Placement, providerText } from "../resource";
 import type { Connection } from "../ssh/connection-args";
@@ -31,6 +33,12 @@ export interface NodeArgs {
    * @defaultValue `check`
    */
   readonly packages?: pulumi.Input<"check" | "install"> | undefined;
+  /**
+   * The last part of the names of the Services and pods declared on this node: a DNS subdomain, not an Output. Changing it
+   * replaces what runs in the pods.
+   * @defaultValue `cluster.local`
+   */
+  readonly clusterDomain?: string | undefined;
 }
 
 /** @internal */
@@ -78,7 +86,16 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
   ],
   cleanup: ({ nonce }) => [
     ...forgetRemains(nonce),
-    sh("rm", "-rf", "--", "/var/lib/barepod/bin", "/var/lib/barepod/boot.sh", "/var/lib/barepod/tmp", nodeFolder),
+    sh(
+      "rm",
+      "-rf",
+      "--",
+      "/var/lib/barepod/bin",
+      "/var/lib/barepod/boot.sh",
+      "/var/lib/barepod/tmp",
+      "/var/lib/barepod/issuer",
+      nodeFolder,
+    ),
     // Taken for this very frame; whoever comes next makes it anew.
     raw(
       "remove the lock",
@@ -150,7 +167,10 @@ export class Node extends pulumi.CustomResource implements Placement {
   /** The node's key, part of the identity of everything on it. @internal */
   declare readonly node: pulumi.Output<string>;
 
-  constructor(name: string, args: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
+  /** The last part of the names of its Services and pods. */
+  readonly clusterDomain: string;
+
+  constructor(name: string, { clusterDomain, ...args }: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
     super(
       `pulumi-nodejs:dynamic/barepod:${nodeSpec.type}`,
       name,
@@ -166,12 +186,20 @@ export class Node extends pulumi.CustomResource implements Placement {
       },
       options,
     );
+    this.clusterDomain = checkedDomain(name, clusterDomain);
     const { deletedWith } = options;
     this.reference = { key: this.node, connection: this.connection, nonce: this.nonce, deletedWith };
   }
 
   /** @internal */
   readonly reference: NodeReference;
+}
+
+/** A setting of the program's half only: it is part of names that a preview has to know. */
+function checkedDomain(node: string, domain: unknown = DEFAULT_CLUSTER_DOMAIN): string {
+  const reason = typeof domain === "string" ? dnsSubdomain(domain) : "must be a plain text, not an Output";
+  if (reason !== undefined) throw new pulumi.RunError(`Node "${node}": clusterDomain: ${reason}`);
+  return domain as string;
 }
 
 /** The connection with what must not lie in state in plain text marked as secret. */

@@ -1,8 +1,10 @@
 /** What a Process is told: its arguments in a program, and the same as the provider gets them. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { Lifecycle, Probe } from "../kubernetes/actions";
-import type { Volume } from "../launcher-config";
+import type { Variable, Volume } from "../launcher-config";
 import type { NodeInputs, PrimitiveArgs } from "../resource";
+import type { Dns, Hosts } from "./process-network";
+import type { HostPath, Projection } from "./process-projections";
 import type { FoundProfiles, SeccompProfileArgs } from "./process-seccomp";
 
 /** What one container runs, and how it is confined. */
@@ -14,6 +16,17 @@ export interface ContainerArgs {
    * @defaultValue only PATH
    */
   readonly env?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+  /**
+   * Further variables, in order, among them such as are read from files of the node at each start; of equal names the later
+   * one counts, and files before folders.
+   * @defaultValue none
+   */
+  readonly variables?: pulumi.Input<pulumi.Input<Variable>[]> | undefined;
+  /**
+   * Whether `$(NAME)` in `command` and `variables` is replaced by Kubernetes' rules.
+   * @defaultValue false
+   */
+  readonly expand?: pulumi.Input<boolean> | undefined;
   /**
    * The working directory, which must exist.
    * @defaultValue `/`
@@ -168,6 +181,28 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
    */
   readonly resolvConf?: pulumi.Input<boolean> | undefined;
   /**
+   * What the containers with a root file system of their own find in /etc/hosts and /etc/hostname, unless a volume is
+   * mounted there. Made on the node; renewed when a container starts again.
+   * @defaultValue their root file system's
+   */
+  readonly hosts?: pulumi.Input<Hosts> | undefined;
+  /**
+   * The same for /etc/resolv.conf. Not with `resolvConf`.
+   * @defaultValue their root file system's
+   */
+  readonly dns?: pulumi.Input<Dns> | undefined;
+  /**
+   * Volumes with files from elsewhere, which containers see at `/run/barepod/volumes/<name>/<volume>`; on a tmpfs, filled before
+   * each start, and renewed while they run when a FileSet in `/var/lib/barepod/objects` has changed. Changes in place.
+   * @defaultValue none
+   */
+  readonly projections?: pulumi.Input<pulumi.Input<Projection>[]> | undefined;
+  /**
+   * Paths of the node that are looked at, or made, before each start, as a kubelet does for hostPath volumes.
+   * @defaultValue none
+   */
+  readonly hostPaths?: pulumi.Input<pulumi.Input<HostPath>[]> | undefined;
+  /**
    * Whether to return before the containers run and are ready.
    * @defaultValue false
    */
@@ -189,6 +224,8 @@ export interface Container {
   readonly name?: string;
   readonly command?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly variables?: readonly Variable[];
+  readonly expand?: boolean;
   readonly workingDir?: string;
   readonly rootFs?: string;
   readonly cgroup?: string;
@@ -230,6 +267,10 @@ export interface ProcessInputs extends NodeInputs, Omit<Container, "name" | "kin
   readonly activeDeadlineSeconds?: number;
   readonly pod?: { readonly namespace: string; readonly name: string };
   readonly resolvConf?: boolean;
+  readonly hosts?: Hosts;
+  readonly dns?: Dns;
+  readonly projections?: readonly Projection[];
+  readonly hostPaths?: readonly HostPath[];
   readonly skipAwait?: boolean;
   readonly timeoutSeconds?: number;
   readonly running: boolean;

@@ -18,7 +18,16 @@ import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
+import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
 import { findScore, oomInputs, oomOf } from "./process-oom";
+import {
+  needsPreparation,
+  preparationFiles,
+  preparationFolders,
+  removeVolumes,
+  renewVolumes,
+  volumesDigest,
+} from "./process-projections";
 import { filterOf, isFiltered } from "./process-seccomp";
 
 /** Starts the containers, where nothing of them is. */
@@ -96,7 +105,7 @@ function makeFiles(inputs: ProcessInputs): Command[] {
       "make a folder that only root reads",
       // The second time: whoever ends the last Process takes the folder of all away, between one mkdir(2) and the next.
       'umask 077; mkdir -p -- "$@" 2>/dev/null || mkdir -p -- "$@"; set -- $?; umask 022; return "$1"',
-      ...containers.map(({ name }) => `${folder}/${name}`),
+      ...[...containers.map(({ name }) => name), ...preparationFolders(inputs)].map((name) => `${folder}/${name}`),
     ),
     raw(
       "write what its keeper reads",
@@ -124,11 +133,18 @@ cd / && [ "$#" -eq 0 ]`,
       ...containers.flatMap((each) => [
         ...filterFile(inputs, each),
         ...confFile(inputs, each),
-        ...actionFiles(each).flatMap(([name, text]) => ["action", `${each.name}/${name}`, secret(text), ""]),
+        ...actionFiles(each).flatMap(([name, text]) => plainFile(`${each.name}/${name}`, text)),
       ]),
-      ...["spec", "keeper.spec", secret(keeperSpec(inputs)), ""],
+      ...(hasNetworkFiles(inputs) ? plainFile("network.spec", networkSpec(inputs)) : []),
+      ...(hasNetworkFiles(inputs) || needsPreparation(inputs) ? plainFile("prepare", "") : []),
+      ...preparationFiles(inputs).flatMap(([name, content]) => plainFile(name, content)),
+      ...plainFile("keeper.spec", keeperSpec(inputs)),
     ),
   ];
+}
+
+function plainFile(name: string, content: string): (string | Secret)[] {
+  return ["file", name, secret(content), ""];
 }
 
 /** Four words each: what it is, the file, its content, and for `conf` how soon the kernel is to end the container. */
@@ -178,6 +194,14 @@ cd / && [ "$#" -eq 0 ]`,
     ),
     write(`${folder}/keeper.spec.new`, keeperSpec(inputs), { mode: 0o600 }),
     sh(keeperPath(), "change", folder),
+    ...(volumesDigest(inputs) === undefined
+      ? []
+      : [
+          ...preparationFiles(inputs).map(([name, content]) =>
+            write(`${folder}/${name}`, secret(content), { mode: 0o600 }),
+          ),
+          renewVolumes(folder),
+        ]),
   ];
 }
 
@@ -198,6 +222,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       logsOf(inputs),
       ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
+    ...removeVolumes(inputs),
     ...ephemeralFolders(inputs).flatMap(({ source: path }) => [
       ...removeTree(path),
       underLock("remove the folder of the containers", removeFolder(path), removeFolder(parentOf(path))),
@@ -234,6 +259,8 @@ export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<Pro
       ? (({ oomScoreAdj: _, memoryRequest: __, ...rest }) => ({ ...rest, ...found(each.name ?? "") }))(each)
       : each;
   return {
+    // What the volumes show instead is not brought into state: it may be secret.
+    ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
     ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
     ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
     ...(!moved ? {} : containers === undefined ? found("main") : { containers: containers.map(groups) }),
@@ -318,7 +345,18 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
   const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups } = container;
   const seccomp = isFiltered(container) ? `${processFolder(inputs.name)}/${container.name}/seccomp` : undefined;
   const stopSignal = signalNumber(container.stopSignal ?? "");
-  const optionals = { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, stopSignal, seccomp };
+  const { variables, expand } = container;
+  const optionals = {
+    rootFs,
+    variables,
+    expand,
+    workingDir,
+    runAsUser,
+    runAsGroup,
+    supplementalGroups,
+    stopSignal,
+    seccomp,
+  };
   return {
     ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as Pick<
       ContainerConfig,
@@ -338,7 +376,7 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     readOnlyRootFilesystem: container.readOnlyRootFilesystem ?? false,
     maskedPaths: container.maskedPaths ?? (rootFs === undefined ? [] : defaultMaskedPaths),
     readonlyPaths: container.readonlyPaths ?? (rootFs === undefined ? [] : defaultReadonlyPaths),
-    volumes: container.volumes ?? [],
+    volumes: [...(container.volumes ?? []), ...(rootFs === undefined ? [] : networkVolumes(inputs, container))],
     ownMounts: !sharesWithNode(inputs, "mnt"),
     hostIpc: sharesWithNode(inputs, "ipc"),
     runAsNonRoot: container.runAsNonRoot ?? false,

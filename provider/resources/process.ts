@@ -22,7 +22,9 @@ import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
+import { networkFields } from "./process-network";
 import { oomWarnings } from "./process-oom";
+import { checkProjections, projectionFields } from "./process-projections";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
 import {
   type ContainerStatus,
@@ -36,15 +38,34 @@ import {
 } from "./process-status";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
+export type { Dns, Hosts } from "./process-network";
 export type { ContainerStatus, PodCondition } from "./process-status";
 
 const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 131_071, empty: true, controls: true });
 
+const variableName = text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" });
+
 const containerFields: Fields = {
   command: optional(list(word, { min: 1, max: 1000 })),
-  env: optional(record(text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" }), word)),
+  env: optional(record(variableName, word)),
+  variables: optional(
+    list(
+      object({
+        name: optional(variableName),
+        value: optional(word),
+        file: optional(path()),
+        folder: optional(path()),
+        prefix: optional(
+          text({ max: 1000, empty: true, pattern: /^[^=]*$/, form: "part of a variable's name, without =" }),
+        ),
+        optional: optional(boolean()),
+        line: optional(boolean()),
+      }),
+    ),
+  ),
+  expand: optional(boolean()),
   workingDir: optional(path({ root: true })),
   rootFs: optional(path()),
   cgroup: optional(groupPath),
@@ -56,6 +77,11 @@ const containerFields: Fields = {
         readOnly: optional(boolean()),
         ephemeral: optional(boolean()),
         group: optional(id),
+        subPath: optional(
+          text({ max: 4095, pattern: /^(?!\/)(?!(.*\/)?\.\.(\/|$))/, form: "a relative path without .. segments" }),
+        ),
+        propagation: optional(oneOf("HostToContainer", "Bidirectional")),
+        recursiveReadOnly: optional(oneOf("IfPossible", "Enabled")),
       }),
     ),
   ),
@@ -90,6 +116,9 @@ const immutable = [
   "activeDeadlineSeconds",
   "pod",
   "resolvConf",
+  "hosts",
+  "dns",
+  "hostPaths",
 ] as (keyof ProcessInputs & string)[];
 
 /** @internal */
@@ -130,6 +159,8 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     activeDeadlineSeconds: optional(integer(1, 2 ** 31 - 1)),
     pod: optional(object({ namespace: required(text({ max: 63 })), name: required(text({ max: 253 })) })),
     resolvConf: optional(boolean()),
+    ...networkFields,
+    ...projectionFields,
     skipAwait: optional(boolean()),
     timeoutSeconds: optional(integer(1, 86_400)),
     running: required(boolean()),
@@ -164,7 +195,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     initContainerStatuses: statusesOf(seen, "init", maskFor(inputs)),
     containerStatuses: statusesOf(seen, "main", maskFor(inputs)),
   }),
-  warnings: (_inputs, seen) => oomWarnings(seen.oom),
+  warnings: (_, seen) => [...seen.warnings, ...oomWarnings(seen.oom)],
   ready: readiness,
   readyTimeoutMs: (inputs) => (inputs.timeoutSeconds ?? 600) * 1000,
   boot: { rank: () => "90", commands: startAtBoot },
@@ -225,6 +256,13 @@ function check(inputs: ProcessInputs): Problem[] {
       ? [{ path: "command", reason: "give exactly one of command and containers" }]
       : []),
     ...misplaced(inputs),
+    ...(inputs.resolvConf === true && inputs.dns !== undefined && inputs.dns !== null
+      ? [{ path: "dns", reason: "give one of resolvConf and dns" }]
+      : []),
+    ...(inputs.hosts?.hostname !== undefined && inputs.namespace === undefined
+      ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
+      : []),
+    ...checkProjections(inputs),
     ...containers.flatMap((container, index) =>
       withoutEffect(inputs, container).map(({ path, reason }) => ({
         path: inputs.containers === undefined ? path : `containers[${index}].${path}`,

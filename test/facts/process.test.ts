@@ -13,6 +13,7 @@ const state = (more: Partial<ProcessState> = {}): ProcessState => ({
   oom: {},
   address: "",
   hostAddress: "",
+  warnings: [],
   containers: [],
   ...more,
 });

@@ -31,6 +31,15 @@ describe("normalizePod", () => {
       labels: {},
       annotations: {},
       hostname: "web",
+      hosts: { hostname: "web", aliases: [] },
+      dns: {
+        policy: "ClusterFirst",
+        warnWithoutClusterDNS: false,
+        clusterSearches: ["default.svc.cluster.local", "svc.cluster.local", "cluster.local"],
+        nameservers: [],
+        searches: [],
+        options: [],
+      },
       hostNetwork: false,
       hostPID: false,
       hostIPC: false,
@@ -362,11 +371,6 @@ describe("what a pod must not say", () => {
     ["port 0", pod({ ports: [{ containerPort: 0 }] }), /must be between 1 and 65535$/],
     ["port 65536", pod({ ports: [{ containerPort: 65536 }] }), /must be between 1 and 65535$/],
     [
-      "a port of the node",
-      pod({ ports: [{ containerPort: 80, hostPort: 8080 }] }),
-      /hostPort: is not supported yet: .*; may be left out, or be 0$/,
-    ],
-    [
       "a port name of digits",
       pod({ ports: [{ name: "80", containerPort: 80 }] }),
       /ports\[0\]\.name: must be a port name/,
@@ -378,9 +382,9 @@ describe("what a pod must not say", () => {
     ],
     ["a variable with =", pod({ env: [{ name: "A=B" }] }), /env\[0\]\.name: must be printable ASCII/],
     [
-      "a reference to a Secret",
-      pod({ env: [{ name: "A", valueFrom: { secretKeyRef: {} } }] }),
-      /env\[0\]\.valueFrom: is not supported yet/,
+      "a reference to no Secret",
+      pod({ env: [{ name: "A", valueFrom: { secretKeyRef: { key: "a" } } }] }),
+      /env\[0\]\.valueFrom\.secretKeyRef\.name: is required$/,
     ],
     ["a NUL byte", pod({ args: ["a\0b"] }), "spec.containers[0].args[0]: must not contain a NUL byte"],
     [
@@ -455,9 +459,9 @@ describe("what a pod must not say", () => {
       "spec.volumes[0]: must have one source, not both hostPath and emptyDir",
     ],
     [
-      "a ConfigMap",
+      "a ConfigMap without a name",
       pod({}, { volumes: [{ name: "a", configMap: {} }] }),
-      /^spec\.volumes\[0\]\.configMap: is not supported yet/,
+      /^spec\.volumes\[0\]\.configMap\.name: is required$/,
     ],
     [
       "a relative hostPath",

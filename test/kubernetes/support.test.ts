@@ -72,7 +72,9 @@ describe("the table of what is supported", () => {
 
   beforeAll(() => {
     theirs = paths(interfacesOf([require.resolve("@pulumi/kubernetes/types/input.d.ts")]));
-    const files = ["container", "scheduling", "storage", "volume"].map((name) => `${folder}/${name}-types.ts`);
+    const files = ["action", "container", "scheduling", "storage", "volume"].map(
+      (name) => `${folder}/${name}-types.ts`,
+    );
     ours = paths(interfacesOf([...files, `${folder}/types.ts`]));
   });
 

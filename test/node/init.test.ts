@@ -152,6 +152,27 @@ describe.skipIf(obstacle)(`init containers${obstacle === undefined ? "" : ` (${o
     expect(await lines(file)).toEqual(["one", "end-main", "end-two", "end-one"]);
   });
 
+  test("the preStop hook of a sidecar does not wait for the others, its TERM does", async () => {
+    const file = "/tmp/hooks";
+    const made = await at.create("hooked", {
+      terminationGracePeriodSeconds: 20,
+      containers: [
+        {
+          name: "side",
+          kind: "sidecar",
+          command: noting("side", file),
+          lifecycle: { preStop: { exec: { command: shell(`echo hook >> ${file}`) } } },
+        },
+        {
+          name: "main",
+          command: shell(`trap 'sleep 1; echo end-main >> ${file}; exit 0' TERM; while :; do sleep 0.02; done`),
+        },
+      ],
+    });
+    await at.remove(made);
+    expect(await lines(file)).toEqual(["side", "hook", "end-main", "end-side"]);
+  });
+
   test("sidecars end with a pod that is done", async () => {
     const file = "/tmp/job";
     const made = await at.create("job", {

@@ -48,6 +48,7 @@ const seen = (...containers: Partial<ContainerState>[]): ProcessState => ({
   oom: {},
   address: "",
   hostAddress: "",
+  warnings: [],
   containers: containers.map(container),
 });
 const completed = { state: "terminated", reason: "Completed", last: { exitCode: 0, reason: "Completed" } };
@@ -58,7 +59,7 @@ const shown = (commands: Command[]) => commands.map((command) => render(command,
 const stop = `end the containers: ${keeperPath()} ${folder}`;
 const start = [
   `make a folder that only root reads: ${folder}/main`,
-  `write what its keeper reads: ${folder} conf main/conf *** '' spec keeper.spec *** ''`,
+  `write what its keeper reads: ${folder} conf main/conf *** '' file keeper.spec *** ''`,
   "{ test -d /var/lib/barepod/node && test -d /var/log/pods && test -d /var/log/containers; } || make the folders of the logs",
   `${keeperPath()} start ${folder}`,
 ];

@@ -1,6 +1,8 @@
 import type { Case } from "../case";
 import { cgroup } from "./cgroup";
 import { binaryFile, file } from "./file";
+import { fileSet } from "./file-set";
+import { hostPorts } from "./host-ports";
 import { chain, commentedRule, rule } from "./iptables";
 import { bindMount, fileMount, inheritingMount, mount } from "./mount";
 import { namespace, pidNamespace } from "./namespace";
@@ -18,12 +20,14 @@ export const cases: readonly Case[] = [
   fileMount,
   file,
   binaryFile,
+  fileSet,
   rootFs,
   rootFsOverlay,
   cgroup,
   namespace,
   pidNamespace,
   vethPair,
+  hostPorts,
   rule,
   commentedRule,
   chain,
