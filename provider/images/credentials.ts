@@ -54,7 +54,7 @@ export async function findCredentials(
  *
  * @throws InputError that names `path`.
  */
-export function parsePullSecret(text: string, path: string): DockerConfig {
+function parsePullSecret(text: string, path: string): DockerConfig {
   try {
     return parseDockerConfig(text);
   } catch (error) {

@@ -60,6 +60,8 @@ export class Transport {
           headersTimeout: HEADERS_TIMEOUT,
           bodyTimeout: BODY_TIMEOUT,
         });
+        // A body that nobody reads any more ends with an error, which would end the process.
+        answer.body.on("error", () => {});
         if (!busy.has(answer.statusCode) || attempt >= tries) return answer;
         wait = retryAfter(answer.headers["retry-after"]) ?? wait;
         if (wait > LONGEST_WAIT) return answer;

@@ -34,12 +34,16 @@ export async function startFront(target: string, change: Front["change"] = (_, a
   const front = { change };
   const tunnels = new Set<Socket>();
   const server = createServer(async (request, response) => {
-    const { method = "GET", url = "/", headers } = request;
-    const question = { method, target: url, headers };
+    const { method = "GET", url = "/" } = request;
+    const question = { method, target: url, headers: request.headers };
     questions.push(question);
     const path = url.startsWith("/") ? url : new URL(url).pathname + new URL(url).search;
-    const answer = front.change(question, await ask(target, method, path, headers));
-    response.writeHead(answer.status, answer.headers);
+    const answer = front.change(question, await ask(target, method, path, request.headers));
+    const { "content-length": length, ...headers } = answer.headers;
+    const whole = method === "HEAD" ? length : String(answer.body.length);
+    for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
+    if (whole !== undefined) response.setHeader("content-length", whole);
+    response.writeHead(answer.status);
     if (answer.cut === undefined) response.end(answer.body);
     else response.write(answer.body.subarray(0, answer.cut), () => response.destroy());
   });

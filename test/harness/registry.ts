@@ -1,9 +1,10 @@
 /** Debian's docker-registry on a free port, filled by skopeo. Needs no root. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
 import { makeCertificate } from "./certificate";
 import { startTokenServer, type TokenServer } from "./token-server";
 
@@ -28,7 +29,7 @@ export interface TestRegistry extends AsyncDisposable {
   readonly caFile: string | undefined;
   readonly tokens: TokenServer | undefined;
   /** Copies an image to `repository:tag`; `source` and options as skopeo has them: `oci:/tmp/layout:tag`, `--format=v2s2`. */
-  fill(source: string, image: string, ...options: string[]): void;
+  fill(source: string, image: string, ...options: string[]): Promise<void>;
   log(): string;
 }
 
@@ -74,6 +75,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   writeFileSync(join(directory, "config.yml"), JSON.stringify(config));
   const child = spawn("docker-registry", ["serve", join(directory, "config.yml")], {
     stdio: ["ignore", "pipe", "pipe"],
+    // It reads its settings from variables too, and REGISTRY_AUTH_FILE means another thing to podman.
+    env: { PATH: process.env["PATH"] },
   });
   let log = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (log += chunk));
@@ -86,10 +89,11 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     caFile: certificate?.certFile,
     tokens,
     log: () => log,
-    fill: (source, image, ...more) => {
+    fill: async (source, image, ...more) => {
       const auth = options.auth === undefined ? [] : [`--dest-creds=${login.username}:${login.password}`];
       const words = ["--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", ...auth, ...more];
-      execFileSync("skopeo", [...words, source, `docker://${host}/${image}`], { stdio: "pipe" });
+      // Not the synchronous one: a token server runs in this process.
+      await promisify(execFile)("skopeo", [...words, source, `docker://${host}/${image}`]);
     },
     async [Symbol.asyncDispose]() {
       const ended = child.exitCode !== null || new Promise((resolve) => child.once("exit", resolve));

@@ -17,8 +17,6 @@ export interface TokenServer extends AsyncDisposable {
     readonly scope: string;
     readonly granted: string;
   }[];
-  /** Seconds that the tokens to come are good for; a negative one is over already. */
-  lifetime: number;
 }
 
 /** Exchanged for tokens of {@link login}. */
@@ -31,7 +29,6 @@ export async function startTokenServer(directory: string): Promise<TokenServer> 
   const names = { service: "tests", issuer: "token-server" };
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const questions: TokenServer["questions"] = [];
-  const state = { lifetime: 300 };
 
   const server = createServer(async (request, response) => {
     const parameters = await read(request);
@@ -48,7 +45,7 @@ export async function startTokenServer(directory: string): Promise<TokenServer> 
       return;
     }
     const now = Math.floor(Date.now() / 1000);
-    const times = { iat: now - 600, nbf: now - 600, exp: now + state.lifetime };
+    const times = { iat: now - 600, nbf: now - 600, exp: now + 300 };
     const access = granted.length === 0 ? [] : [{ type: "repository", name: repository, actions: granted }];
     const claims = { iss: names.issuer, sub: user, aud: names.service, ...times, jti: `${questions.length}`, access };
     const text = `${part({ typ: "JWT", alg: "RS256", x5c: [certificate.der] })}.${part(claims)}`;
@@ -61,12 +58,6 @@ export async function startTokenServer(directory: string): Promise<TokenServer> 
     url,
     registryConfig: { realm: url, ...names, rootcertbundle: certificate.certFile },
     questions,
-    get lifetime() {
-      return state.lifetime;
-    },
-    set lifetime(seconds) {
-      state.lifetime = seconds;
-    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
