@@ -1,8 +1,9 @@
 /** Archives: what `docker save` writes, and tars of an OCI image layout. */
 import { posix } from "node:path";
 import { digestOf } from "./digest";
+import { UnusableImage } from "./image-error";
 import { type ImageFiles, readWhole } from "./image-files";
-import { asList, asObject, asText, asTexts, readJson } from "./json";
+import { asList, asObject, asText, asTexts, parseJson, readJson } from "./json";
 import { type FileSource, layoutSource } from "./layout";
 import { type ImageSource, LONGEST_MANIFEST } from "./source";
 
@@ -33,16 +34,16 @@ async function dockerSave(files: ImageFiles, description: string): Promise<FileS
   };
   const fileOf = (digest: string) => {
     const path = paths.get(digest);
-    if (path === undefined) throw new Error(`there is no ${digest} in it`);
+    if (path === undefined) throw new UnusableImage(`there is no ${digest} in it`);
     return path;
   };
   return { description, manifest, fileOf, blob: (digest, limit) => readWhole(files, fileOf(digest), limit) };
 }
 
 async function makeManifest(files: ImageFiles, paths: Map<string, string>): ReturnType<ImageSource["manifest"]> {
-  const list = JSON.parse(String(await readWhole(files, "manifest.json", LONGEST_MANIFEST))) as unknown;
+  const list = parseJson(await readWhole(files, "manifest.json", LONGEST_MANIFEST), "manifest.json");
   const images = asList(list, "manifest.json").map((each, i) => asObject(each, `manifest.json[${i}]`));
-  if (images.length !== 1) throw new Error(`there are ${images.length} images in it; save one per archive`);
+  if (images.length !== 1) throw new UnusableImage(`there are ${images.length} images in it; save one per archive`);
   const configPath = asText(images[0]?.["Config"], "Config");
   const config = await readWhole(files, configPath, LONGEST_MANIFEST);
   const configDigest = digestOf(config);
@@ -84,9 +85,9 @@ function followLinks(entries: Awaited<ReturnType<ImageFiles["list"]>>, name: str
   let path = name;
   for (let count = 0; count <= MOST_LINKS; count++) {
     const entry = entries.get(path);
-    if (entry === undefined) throw new Error(`there is no ${path} in it`);
+    if (entry === undefined) throw new UnusableImage(`there is no ${path} in it`);
     if (entry.link === undefined) return { path, size: entry.size };
     path = posix.join(posix.dirname(path), entry.link);
   }
-  throw new Error(`${name} is a link that leads in a circle`);
+  throw new UnusableImage(`${name} is a link that leads in a circle`);
 }

@@ -29,6 +29,11 @@ export class ImageError extends Error {
   }
 }
 
+/** What is wrong with an image itself, in the words of whoever reads it; `resolveImage` adds which image it is. */
+export class UnusableImage extends Error {
+  override readonly name = "UnusableImage";
+}
+
 /** A text of somebody else on one line of ours: no control characters, not endless. */
 export function quoted(text: string, longest = 300): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out

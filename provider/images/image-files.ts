@@ -1,6 +1,11 @@
 /** Files of an image that lie on the node, as an image layout or in an archive; how they are read is given from outside. */
 
-/** Files below one folder, or the entries of one tar. Names are relative, without `./` in front. */
+import { UnusableImage } from "./image-error";
+
+/**
+ * Files below one folder, or the entries of one tar. Names are relative, without `./` in front. A file that is not there
+ * is an UnusableImage; what else goes wrong on the node is thrown as it is.
+ */
 export interface ImageFiles {
   /** Sizes in bytes of regular files, and what symbolic links hold. */
   list(): Promise<ReadonlyMap<string, { readonly size: number; readonly link?: string }>>;
@@ -10,9 +15,9 @@ export interface ImageFiles {
   digest(path: string): Promise<string>;
 }
 
-/** A file as a whole. @throws Error when it is not there, or has more than `limit` bytes. */
+/** A file as a whole. @throws UnusableImage when it is not there, or has more than `limit` bytes. */
 export async function readWhole(files: ImageFiles, path: string, limit: number): Promise<Buffer> {
   const bytes = await files.read(path, limit + 1);
-  if (bytes.length > limit) throw new Error(`${path} has more than ${limit} bytes`);
+  if (bytes.length > limit) throw new UnusableImage(`${path} has more than ${limit} bytes`);
   return bytes;
 }

@@ -1,4 +1,5 @@
 /** Reads the documents of an image. They come from outside: nothing of their form is taken for granted. */
+import { UnusableImage } from "./image-error";
 import { digestProblem } from "./reference";
 
 /** A JSON object. */
@@ -12,34 +13,36 @@ export interface Descriptor {
   readonly size: number;
 }
 
-/** @throws Error that says what is wrong. */
+/** @throws UnusableImage that says what is wrong, as all of these. */
 export function readJson(bytes: Uint8Array, what: string): Json {
-  let value: unknown;
+  return asObject(parseJson(bytes, what), what);
+}
+
+export function parseJson(bytes: Uint8Array, what: string): unknown {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    throw new Error(`${what} is not JSON`);
+    throw new UnusableImage(`${what} is not JSON`);
   }
-  return asObject(value, what);
 }
 
 export function asObject(value: unknown, what: string): Json {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Json;
-  throw new Error(`${what} is not a JSON object`);
+  throw new UnusableImage(`${what} is not a JSON object`);
 }
 
 /** A list; absent and null are the empty one. */
 export function asList(value: unknown, what: string): readonly unknown[] {
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) return value;
-  throw new Error(`${what} is not a list`);
+  throw new UnusableImage(`${what} is not a list`);
 }
 
 /** A text; absent and null are the empty one. */
 export function asText(value: unknown, what: string): string {
   if (value === undefined || value === null) return "";
   if (typeof value === "string") return value;
-  throw new Error(`${what} is not a text`);
+  throw new UnusableImage(`${what} is not a text`);
 }
 
 export function asTexts(value: unknown, what: string): string[] {
@@ -49,7 +52,8 @@ export function asTexts(value: unknown, what: string): string[] {
 export function asDescriptor(value: unknown, what: string): Descriptor {
   const { mediaType, digest, size } = asObject(value, what);
   const named = asText(digest, `${what}.digest`);
-  if (digestProblem(named) !== undefined) throw new Error(`${what}.digest is no sha256 or sha512 digest`);
-  if (!Number.isSafeInteger(size) || (size as number) < 0) throw new Error(`${what}.size is no number of bytes`);
+  if (digestProblem(named) !== undefined) throw new UnusableImage(`${what}.digest is no sha256 or sha512 digest`);
+  if (!Number.isSafeInteger(size) || (size as number) < 0)
+    throw new UnusableImage(`${what}.size is no number of bytes`);
   return { mediaType: asText(mediaType, `${what}.mediaType`), digest: named, size: size as number };
 }

@@ -1,5 +1,6 @@
 /** OCI image layouts: https://github.com/opencontainers/image-spec/blob/main/image-layout.md */
 import { InputError } from "../errors";
+import { UnusableImage } from "./image-error";
 import { type ImageFiles, readWhole } from "./image-files";
 import { asList, readJson } from "./json";
 import { indexTypes } from "./media-types";
@@ -89,13 +90,13 @@ function find(index: Buffer, { tag, digest }: { tag?: string; digest?: string })
   if (different.length === 1) return different[0];
   const all = [...new Set(images.flatMap(names))].filter((name) => typeof name === "string").join(", ");
   if (different.length === 0)
-    throw new Error(
+    throw new UnusableImage(
       tag === undefined ? "there is no image in it" : `no image in it is named "${tag}", but ${all || "none"}`,
     );
   const platforms = new Set(different.map(describePlatform));
   if (tag === undefined && platforms.size === different.length && different.every((each) => each.architecture !== ""))
     return undefined;
-  throw new Error(
+  throw new UnusableImage(
     `there are ${different.length} images in it: say which, by :TAG or @DIGEST; named are ${all || "none"}`,
   );
 }

@@ -1,8 +1,7 @@
 /** From a reference to what a node needs to run it: the manifest for its architecture, the configuration, the layers. */
-import { messageOf } from "../errors";
 import { hasDigest } from "./digest";
 import { type ConfigBlob, type ImageConfig, readConfig } from "./image-config";
-import { ImageError, quoted } from "./image-error";
+import { ImageError, quoted, UnusableImage } from "./image-error";
 import { asDescriptor, asList, asObject, asText, type Descriptor, type Json, readJson } from "./json";
 import { type Compression, configTypes, indexTypes, layerCompression, schema1Types } from "./media-types";
 import { choose, describePlatform, type IndexEntry, isImage, type Platform, runsOn } from "./platform";
@@ -40,14 +39,15 @@ const MOST_INDEXES = 3;
 /**
  * Reads an image. Manifests and configuration are verified against their digests.
  *
- * @throws ImageError that names the image and what is wrong with it.
+ * @throws ImageError that names the image and what is wrong with it. What else the source throws goes through: a node that
+ * cannot be reached, a pull secret that cannot be read.
  */
 export async function resolveImage(source: ImageSource, platform: Platform): Promise<ResolvedImage> {
   try {
     return await resolve(source, platform);
   } catch (error) {
-    if (error instanceof ImageError) throw error;
-    throw new ImageError({ what: `${source.description} cannot be used: ${quoted(messageOf(error))}` });
+    if (!(error instanceof UnusableImage)) throw error;
+    throw new ImageError({ what: `${source.description} cannot be used: ${quoted(error.message)}` });
   }
 }
 
@@ -56,7 +56,7 @@ async function resolve(source: ImageSource, platform: Platform): Promise<Resolve
   let document = root;
   let json = check(document);
   for (let depth = 0; isIndex(document, json); depth++) {
-    if (depth === MOST_INDEXES) throw new Error(`its indexes are nested more than ${MOST_INDEXES} deep`);
+    if (depth === MOST_INDEXES) throw new UnusableImage(`its indexes are nested more than ${MOST_INDEXES} deep`);
     const { digest } = pick(json, platform);
     document = await source.manifest(digest);
     json = check(document, digest);
@@ -64,21 +64,21 @@ async function resolve(source: ImageSource, platform: Platform): Promise<Resolve
   const { config, layers } = readManifest(document, json);
   const blob = await readConfigBlob(source, config);
   if (!runsOn(blob, platform))
-    throw new Error(`it is made for ${describePlatform(blob)}, the node is ${describePlatform(platform)}`);
+    throw new UnusableImage(`it is made for ${describePlatform(blob)}, the node is ${describePlatform(platform)}`);
   return { digest: root.digest, manifestDigest: document.digest, config: blob.config, layers: join(layers, blob) };
 }
 
 function check(document: ManifestDocument, digest = document.digest): Json {
   const { bytes, mediaType } = document;
-  if (bytes.length > LONGEST_MANIFEST) throw new Error(`its manifest has more than ${LONGEST_MANIFEST} bytes`);
-  if (schema1Types.includes(mediaType)) throw new Error(schema1);
+  if (bytes.length > LONGEST_MANIFEST) throw new UnusableImage(`its manifest has more than ${LONGEST_MANIFEST} bytes`);
+  if (schema1Types.includes(mediaType)) throw new UnusableImage(schema1);
   if (document.digest !== digest || !hasDigest(bytes, digest))
-    throw new Error(`its manifest does not have the digest ${digest}: it was changed on the way`);
+    throw new UnusableImage(`its manifest does not have the digest ${digest}: it was changed on the way`);
   const json = readJson(bytes, "its manifest");
-  if (json["schemaVersion"] === 1) throw new Error(schema1);
+  if (json["schemaVersion"] === 1) throw new UnusableImage(schema1);
   // Two readers must not see two different images in one document (CVE-2021-41190).
   if ("manifests" in json && ("layers" in json || "config" in json))
-    throw new Error("its manifest lists both layers and manifests");
+    throw new UnusableImage("its manifest lists both layers and manifests");
   return json;
 }
 
@@ -94,7 +94,7 @@ function pick(json: Json, platform: Platform): IndexEntry {
   const chosen = choose(entries, platform);
   if (chosen !== undefined) return chosen;
   const there = [...new Set(entries.filter(isImage).map(describePlatform))].join(", ") || "nothing";
-  throw new Error(`it is not made for the node's ${describePlatform(platform)}; it is made for ${there}`);
+  throw new UnusableImage(`it is not made for the node's ${describePlatform(platform)}; it is made for ${there}`);
 }
 
 /** One entry of an index. */
@@ -113,31 +113,32 @@ export function readEntry(value: unknown, what: string): IndexEntry {
 function readManifest({ mediaType: given }: ManifestDocument, json: Json) {
   const mediaType = asText(json["mediaType"], "mediaType") || given;
   if (json["config"] === undefined)
-    throw new Error(`it is no image: its manifest is of the media type "${mediaType}" and has no config`);
+    throw new UnusableImage(`it is no image: its manifest is of the media type "${mediaType}" and has no config`);
   const config = asDescriptor(json["config"], "config");
   const artifact = asText(json["artifactType"], "artifactType") || config.mediaType;
   if (!configTypes.includes(config.mediaType))
-    throw new Error(`it is no image but an artifact of the type "${artifact}"`);
+    throw new UnusableImage(`it is no image but an artifact of the type "${artifact}"`);
   const layers = asList(json["layers"], "layers").map((each, i) => asDescriptor(each, `layers[${i}]`));
   return { config, layers };
 }
 
 async function readConfigBlob(source: ImageSource, { digest, size }: Descriptor): Promise<ConfigBlob> {
-  if (size > LONGEST_CONFIG) throw new Error(`its configuration has more than ${LONGEST_CONFIG} bytes`);
+  if (size > LONGEST_CONFIG) throw new UnusableImage(`its configuration has more than ${LONGEST_CONFIG} bytes`);
   const bytes = await source.blob(digest, LONGEST_CONFIG);
   if (bytes.length !== size || !hasDigest(bytes, digest))
-    throw new Error(`its configuration does not have the digest ${digest}: it was changed on the way`);
+    throw new UnusableImage(`its configuration does not have the digest ${digest}: it was changed on the way`);
   return readConfig(readJson(bytes, "its configuration"));
 }
 
 function join(layers: readonly Descriptor[], { diffIds }: ConfigBlob): Layer[] {
   if (layers.length !== diffIds.length)
-    throw new Error(`it has ${layers.length} layers, its configuration names ${diffIds.length}`);
+    throw new UnusableImage(`it has ${layers.length} layers, its configuration names ${diffIds.length}`);
   return layers.map(({ digest, size, mediaType }, i) => {
     const diffId = diffIds[i] ?? "";
-    if (digestProblem(diffId) !== undefined) throw new Error(`rootfs.diff_ids[${i}] is no sha256 or sha512 digest`);
+    if (digestProblem(diffId) !== undefined)
+      throw new UnusableImage(`rootfs.diff_ids[${i}] is no sha256 or sha512 digest`);
     const compression = layerCompression(mediaType);
-    if (compression instanceof Error) throw new Error(`layer ${i + 1} (${digest}): ${compression.message}`);
+    if (compression instanceof Error) throw new UnusableImage(`layer ${i + 1} (${digest}): ${compression.message}`);
     return { digest, size, compression, diffId };
   });
 }

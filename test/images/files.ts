@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:f
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { digestOf } from "../../provider/images/digest";
+import { UnusableImage } from "../../provider/images/image-error";
 import type { ImageFiles } from "../../provider/images/image-files";
 
 export function folderFiles(folder: string): ImageFiles {
@@ -49,7 +50,7 @@ export function memoryFiles(texts: Readonly<Record<string, string | Buffer | { l
 function fromMap(list: () => Map<string, { size: number; link?: string; content: () => Buffer }>): ImageFiles {
   const read = (path: string) => {
     const entry = list().get(path);
-    if (entry === undefined) throw new Error(`there is no ${path}`);
+    if (entry === undefined) throw new UnusableImage(`there is no ${path}`);
     return entry.content();
   };
   return {

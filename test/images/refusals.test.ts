@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ConnectionError } from "../../provider/errors";
 import { archiveSource } from "../../provider/images/archive";
 import { digestOf } from "../../provider/images/digest";
 import { layoutSource, parseLayoutReference } from "../../provider/images/layout";
@@ -122,7 +123,31 @@ test("refuses indexes that lead in a circle, or to something with another digest
   expect(await failureOf(resolveImage(nested, amd64))).toContain("nested more than 3 deep");
 });
 
+test("what is no fault of the image goes through as it is", async () => {
+  const lost = new ConnectionError("edge-1 does not answer");
+  await expect(resolveImage({ ...image(), blob: () => Promise.reject(lost) }, amd64)).rejects.toBe(lost);
+});
+
 describe("on the node", () => {
+  test("the platform decides in a layout whose images differ in nothing else", async () => {
+    const source = image();
+    const { bytes, digest } = await source.manifest();
+    const config = await source.blob("", 1e6);
+    const entry = (architecture: string, of: string) => ({
+      digest: of,
+      size: 1,
+      platform: { os: "linux", architecture },
+    });
+    const files = memoryFiles({
+      "index.json": JSON.stringify({ manifests: [entry("arm64", diffId), entry("amd64", digest)] }),
+      [`blobs/${digest.replace(":", "/")}`]: bytes,
+      [`blobs/${digestOf(config).replace(":", "/")}`]: config,
+    });
+    const found = await resolveImage(layoutSource(files, "oci:/x"), amd64);
+    expect(found.manifestDigest).toBe(digest);
+    expect(found.digest).toBe(await files.digest("index.json"));
+  });
+
   test.each([
     ["/srv/nginx", { path: "/srv/nginx" }],
     ["/srv/nginx:1.27", { path: "/srv/nginx", tag: "1.27" }],
@@ -173,6 +198,7 @@ describe("on the node", () => {
     ["a layer that is not there", [{ Config: "config.json", Layers: ["c"] }], "there is no c in it"],
     ["a link in a circle", [{ Config: "config.json", Layers: ["loop"] }], "loop is a link that leads in a circle"],
     ["a list of nothing", "text", "manifest.json is not a list"],
+    ["a layer list of numbers", [{ Config: "config.json", Layers: [1] }], "Layers[0] is not a text"],
   ])("docker save: refuses %s", async (_, list, why) => {
     const source = await archiveSource(save(list, { loop: { link: "loop" } }), "archive:/x");
     if (source === undefined) throw new Error("is not taken for docker save's");
