@@ -145,6 +145,6 @@ function user(container: ContainerConfig): Line[] {
   ];
 }
 
-function escapeField(field: string | number): string {
+export function escapeField(field: string | number): string {
   return String(field).replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replaceAll("\n", "\\n");
 }

@@ -41,7 +41,7 @@ export class Unfinished extends Error {
 /** One operation on one object. */
 export class Operation<I extends NodeInputs, S> {
   readonly #spec: Spec<I, S>;
-  readonly #inputs: I;
+  #inputs: I;
   readonly #fact: Fact<S>;
   readonly #object: string;
   readonly #me: string;
@@ -93,6 +93,17 @@ export class Operation<I extends NodeInputs, S> {
     if (replaced(claim, seen)) return undefined;
     const state = this.#fact.parse(seen.fact);
     return this.#spec.cannotBeOurs?.(state) === true ? undefined : state;
+  }
+
+  /** Asks and brings what a plan needs; the plan then sees what was learnt. */
+  async prepare(): Promise<void> {
+    const { prepare } = this.#spec;
+    if (prepare === undefined) return;
+    const session = await this.#session();
+    if (this.#spec.needsPrograms?.(this.#inputs) === true) await ensurePrograms(session);
+    const before = session.frames;
+    this.#inputs = await prepare(this.#inputs, { session, progress: this.progress });
+    this.#frames += session.frames - before;
   }
 
   /** Makes the object as wanted. */

@@ -7,8 +7,10 @@ import type { Command } from "./command/command";
 import { anything, type Fields, isUnknown, object, optional, type Problem, parsed, required, text } from "./fields";
 import type { Fact } from "./frame";
 import { objectName } from "./naming";
+import type { Progress } from "./progress";
 import { secretPath } from "./secrets";
 import { type Connection, checkConnection } from "./ssh/connection-args";
+import type { Session } from "./ssh/request";
 
 /** What every resource on a node gets besides its own inputs. */
 export interface NodeInputs {
@@ -40,8 +42,15 @@ export interface Spec<I extends NodeInputs, S> {
   readonly fields: Fields;
   /** Mistakes that concern more than one input. Called when all are known. */
   readonly check?: (inputs: I) => Problem[];
-  /** A generated name per input that was not given: known in previews, kept for ever after. */
-  readonly generate?: (inputs: I) => Partial<I>;
+  /** A value per input that was not given (a generated name): known in previews, kept for ever after. */
+  readonly generate?: (inputs: I, olds?: Partial<I>) => Partial<I>;
+  /**
+   * What has to be asked or brought before a plan can be made: a registry's answer, an image. Runs in create and update,
+   * before the first frame and without the node's lock; never in a preview. What it adds to the inputs is for
+   * {@link plan} and {@link boot} alone, and not kept. When it fails, nothing has come to be: it leaves nothing on the node
+   * but what another try goes on with.
+   */
+  readonly prepare?: (inputs: I, on: Preparation) => Promise<I>;
   /** How to read what is there. */
   readonly observe: (inputs: I) => Fact<S>;
   /** The commands that turn what was seen into what is wanted; none when nothing is to do. */
@@ -82,6 +91,13 @@ export interface Spec<I extends NodeInputs, S> {
   readonly slow?: (inputs: I) => Slowness | undefined;
   /** Its commands call the node's programs (launcher, keeper). */
   readonly needsPrograms?: (inputs: I) => boolean;
+}
+
+/** What {@link Spec.prepare} works with. */
+export interface Preparation {
+  /** The node's session; with {@link Spec.needsPrograms} this release's programs are there. */
+  readonly session: Session;
+  readonly progress: Progress;
 }
 
 /** How long an operation may take, and what its status line says meanwhile. */
@@ -158,11 +174,24 @@ export function objectOf<I extends NodeInputs, S>(spec: Spec<I, S>, inputs: I): 
   );
 }
 
+/** How the registries of images are reached. */
+export interface NodeRegistries {
+  /**
+   * Endpoints that are asked first, in order, by registry: `{ "docker.io": ["mirror.example", "http://10.0.0.5:5000"] }`.
+   * A path becomes the beginning of the repository's name.
+   */
+  readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+  /** Registries, and mirrors without a scheme, that are spoken to without TLS: `registry.example:5000`. */
+  readonly plainHttp?: readonly string[];
+}
+
 /** What a class passes on about the node that it is on. */
 export interface NodeReference {
   readonly key: pulumi.Output<string>;
   readonly connection: pulumi.Output<unknown>;
   readonly nonce: pulumi.Output<string>;
+  /** How registries are reached; absent: as they are. */
+  readonly registries?: pulumi.Output<NodeRegistries> | undefined;
   /** What the node is deleted with, a machine of the same program: what is on it then needs no deleting either. */
   readonly deletedWith: pulumi.Resource | undefined;
 }

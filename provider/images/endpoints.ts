@@ -48,7 +48,7 @@ export function endpointsFor({ registry, repository }: ImageReference, settings:
  *
  * @throws InputError that names `path`.
  */
-function parseMirror(text: string, path: string): { scheme?: "http" | "https"; host: string; prefix: string } {
+export function parseMirror(text: string, path: string): { scheme?: "http" | "https"; host: string; prefix: string } {
   const [, scheme, host = "", rest = ""] = /^(?:(https?):\/\/)?([^/]+)\/?(.*?)\/?$/s.exec(text) ?? [];
   const url = `https://${host}`;
   const plain = URL.canParse(url) && !/[\s@?#\\%]/.test(text) && !/(^|\/)(\.{0,2})(\/|$)/.test(rest || "x");
