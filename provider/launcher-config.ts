@@ -1,4 +1,5 @@
 /** The launcher's configuration of one container (ARCHITECTURE.md): what is the same at every start of it. */
+import { imageFolder } from "./facts/root-fs";
 import { type CapabilityRequest, capabilityMasks } from "./kubernetes/capabilities";
 
 /** Something of the node that a container sees. */
@@ -17,6 +18,8 @@ export interface ContainerConfig extends CapabilityRequest {
   /** The root directory on the node; absent: the node's own. */
   readonly rootFs?: string;
   readonly command: readonly string[];
+  /** What of its root's image comes before {@link command}; with it the image's variables, user and working directory count too. */
+  readonly imageDefaults?: ImageDefaults;
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir?: string;
   readonly runAsUser?: number;
@@ -31,6 +34,15 @@ export interface ContainerConfig extends CapabilityRequest {
   /** Whether it has a mount namespace of its own; without one there are no mounts, only the root directory. */
   readonly ownMounts: boolean;
 }
+
+/** Which of an image's own arguments a container takes. */
+export interface ImageDefaults {
+  readonly entrypoint: boolean;
+  readonly cmd: boolean;
+}
+
+/** Where programs are looked up, where nobody says otherwise. */
+export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** What containerd masks by default (pkg/oci/spec.go of containerd). */
 export const defaultMaskedPaths = [
@@ -59,10 +71,20 @@ export function launcherConfig(container: ContainerConfig): string {
     ...(container.ownMounts ? mounts(container) : []),
     ...user(container),
     ...(container.workingDir === undefined ? [] : [["cwd", container.workingDir]]),
+    ...imageLines(container),
     ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
     ...container.command.map((word): Line => ["arg", word]),
   ];
   return `${lines.map((line) => line.map(escapeField).join("\t")).join("\n")}\n`;
+}
+
+/** What the image says; what is said here wins. */
+function imageLines({ imageDefaults, rootFs, runAsUser }: ContainerConfig): Line[] {
+  if (imageDefaults === undefined || rootFs === undefined) return [];
+  const { entrypoint, cmd } = imageDefaults;
+  const user = runAsUser === undefined ? ["user"] : [];
+  const files = ["env", "cwd", "stopsignal", ...user, ...(entrypoint ? ["entrypoint"] : []), ...(cmd ? ["cmd"] : [])];
+  return files.map((file) => ["include", `${imageFolder(rootFs)}/${file}`]);
 }
 
 function mounts(container: ContainerConfig): Line[] {
@@ -133,18 +155,31 @@ function ownDevices(): Line[] {
 }
 
 function user(container: ContainerConfig): Line[] {
-  const { runAsUser, runAsGroup, supplementalGroups = [] } = container;
+  const { supplementalGroups = [] } = container;
   const { bounding, effective, inheritable, ambient } = capabilityMasks(container);
   return [
-    // Root's too: the groups of whoever has logged in to the node, `disk` for example, are none of the container's.
-    ["uid", runAsUser ?? 0],
-    ["gid", runAsGroup ?? 0],
+    ...identity(container),
     ...(supplementalGroups.length === 0 ? [] : [["groups", supplementalGroups.join(",")] as Line]),
     ["caps", bounding, effective, inheritable, ambient],
     ...(container.allowPrivilegeEscalation ? [] : [["nnp"]]),
   ];
 }
 
+/** Of an image, what its own passwd says of the user counts. */
+function identity({ imageDefaults, runAsUser, runAsGroup }: ContainerConfig): Line[] {
+  if (imageDefaults !== undefined)
+    return [
+      ...(runAsUser === undefined ? [] : [["user", runAsUser] as Line]),
+      ...(runAsGroup === undefined ? [] : [["gid", runAsGroup] as Line]),
+    ];
+  return [
+    // Root's too: the groups of whoever has logged in to the node, `disk` for example, are none of the container's.
+    ["uid", runAsUser ?? 0],
+    ["gid", runAsGroup ?? 0],
+  ];
+}
+
+/** A field of a line: `\\`, `\t` and `\n` stand for a backslash, a TAB and a newline. */
 export function escapeField(field: string | number): string {
   return String(field).replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replaceAll("\n", "\\n");
 }

@@ -47,10 +47,11 @@ const layers = [
   ["yaml"],
   ["components"],
   ["resources"],
+  ["kubernetes"],
   ["images"],
   ["facts"],
   ["iptables"],
-  ["kubernetes", "command", "ssh"],
+  ["command", "ssh"],
 ];
 const layerOf = (file: string) => layers.findIndex((layer) => layer.includes(basename(dirname(file))));
 

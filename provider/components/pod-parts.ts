@@ -1,6 +1,5 @@
 /** What a pod is made of. The names of its children are frozen: state knows them by these. */
 import * as pulumi from "@pulumi/pulumi";
-import type { ContainerImage } from "../kubernetes/image";
 import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
 import { type CgroupLimits, CPU_PERIOD, containerCgroup, podCgroup } from "../kubernetes/resources";
 import type { Volume } from "../launcher-config";
@@ -10,8 +9,9 @@ import { Mount } from "../resources/mount";
 import { Namespace } from "../resources/namespace";
 import type { Node } from "../resources/node";
 import { type NamedContainerArgs, Process } from "../resources/process";
-import { RootFs } from "../resources/root-fs";
+import { RootFs, type RootFsArgs } from "../resources/root-fs";
 import { VethPair } from "../resources/veth-pair";
+import { digestOfImage } from "./image-digest";
 
 /** Whose parts they are, and where they lie. */
 export class PodPlace {
@@ -83,7 +83,7 @@ export function createContainer(
   const { name, node, pod, id, options } = place;
   const { security } = container;
   const path = `/run/barepod/pods/${id}/${container.name}/rootfs`;
-  const content = contentOf(container.image);
+  const content = contentOf(place, container);
   const root = new RootFs(`${name}-rootfs-${container.name}`, { node, path, overlay: true, ...content }, options);
   const below = pulumi.interpolate`${group.path}/${container.name}`;
   const cgroup = createGroup(place, `${name}-cgroup-${container.name}`, below, containerCgroup(container.resources));
@@ -92,6 +92,7 @@ export function createContainer(
     rootFs: root.path,
     cgroup: cgroup.path,
     command: [...container.command, ...container.args],
+    imageDefaults: defaultsOf(container),
     env: {
       ...(pod.hostNetwork ? {} : { HOSTNAME: pod.hostname }),
       ...Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
@@ -113,11 +114,21 @@ export function createContainer(
 }
 
 /** Which root file system an image is. */
-function contentOf(image: ContainerImage): { hostBinaries: string[] } | { archive: string } {
+function contentOf({ node, options }: PodPlace, container: NormalizedContainer): Partial<RootFsArgs> {
+  const { image, imagePullPolicy } = container;
   if (image.kind === "host") return { hostBinaries: [...image.programs] };
-  if (image.kind === "archive") return { archive: image.path };
-  // Refused before anything is made.
-  throw new TypeError(`a container cannot be made from ${image.kind}`);
+  const isAsked = image.kind === "registry" && imagePullPolicy === "Always";
+  return {
+    image: image.text,
+    pullPolicy: imagePullPolicy,
+    ...(isAsked ? { digest: digestOfImage(image.text, node, [], options.parent) } : {}),
+  };
+}
+
+/** Kubernetes' table: a command replaces all that the image says, arguments alone its own arguments. */
+function defaultsOf({ image, command, args }: NormalizedContainer): NamedContainerArgs["imageDefaults"] {
+  if (image.kind === "host") return undefined;
+  return { entrypoint: command.length === 0, cmd: command.length + args.length === 0 };
 }
 
 /** The keeper with all containers: made last, ended first. */

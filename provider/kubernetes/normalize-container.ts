@@ -1,9 +1,11 @@
 /** One container of a pod, checked and complete. */
 import type { Input } from "@pulumi/pulumi";
 import type { Problem } from "../fields";
+import { effectivePolicy, type PullPolicy } from "../images/policy";
+import { parseReference } from "../images/reference";
 import { isCapability } from "./capabilities";
 import { expandContainer } from "./expand";
-import { type ContainerImage, imageRefusal, parseImage } from "./image";
+import { type ContainerImage, parseImage } from "./image";
 import { dnsLabel, envName, portName } from "./names";
 import { parseBytes, parseCpuMilli, parseQuantity } from "./quantity";
 import type { ContainerResources } from "./resources";
@@ -13,6 +15,8 @@ import { attempt, check, cleanPath, unique } from "./rules";
 export interface NormalizedContainer {
   readonly name: string;
   readonly image: ContainerImage;
+  /** Kubernetes' default is filled in. */
+  readonly imagePullPolicy: PullPolicy;
   /** Empty: the image's entry point. */
   readonly command: readonly Input<string>[];
   readonly args: readonly Input<string>[];
@@ -60,6 +64,7 @@ type Quantities = Map<string, string | number>;
 export interface UsableContainer {
   name?: string;
   image?: string;
+  imagePullPolicy?: PullPolicy;
   command?: (Input<string> | undefined)[];
   args?: (Input<string> | undefined)[];
   env?: ({ name?: string; value?: Input<string> } | undefined)[];
@@ -100,7 +105,7 @@ export function normalizeContainer(
   const args = (container.args ?? []).filter((part) => part !== undefined);
   return {
     name,
-    image: normalizeImage(container, path, problems),
+    ...normalizeImage(container, path, problems),
     ...expandContainer({ command, args, env }),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
     ports: normalizePorts(container.ports ?? [], `${path}.ports`, problems),
@@ -110,20 +115,27 @@ export function normalizeContainer(
   };
 }
 
-function normalizeImage({ image, command, args }: UsableContainer, path: string, problems: Problem[]): ContainerImage {
+function normalizeImage(
+  { image, imagePullPolicy, command, args }: UsableContainer,
+  path: string,
+  problems: Problem[],
+): Pick<NormalizedContainer, "image" | "imagePullPolicy"> {
   const nothing: ContainerImage = { kind: "host", programs: [] };
-  if (image === undefined) return nothing;
+  const given = imagePullPolicy ?? "IfNotPresent";
+  if (image === undefined) return { image: nothing, imagePullPolicy: given };
   const parsed = attempt(() => parseImage(image, `${path}.image`), problems);
-  if (!parsed) return nothing;
-  const refusal = imageRefusal(parsed);
-  if (refusal !== undefined) problems.push({ path: `${path}.image`, reason: refusal });
+  if (!parsed) return { image: nothing, imagePullPolicy: given };
   if (parsed.kind === "host" && (command?.length ?? 0) + (args?.length ?? 0) === 0) {
     problems.push({
       path: `${path}.command`,
       reason: "is required: programs of the node have no entry point of their own",
     });
   }
-  return parsed;
+  const isNamed = parsed.kind === "registry";
+  return {
+    image: parsed,
+    imagePullPolicy: isNamed ? effectivePolicy(imagePullPolicy, parseReference(parsed.text)) : given,
+  };
 }
 
 function normalizePorts(

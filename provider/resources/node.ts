@@ -6,7 +6,15 @@ import { makeFolder, removeFolder } from "../command/folders";
 import { findAddress, logFolders, type NodeState, nodeFacts, nodeFolder } from "../facts/node";
 import { oneOf, optional, parsed, required, text } from "../fields";
 import { packagesFor } from "../packages";
-import { defineSpec, firstUrn, type NodeInputs, type NodeReference, type Placement, providerText } from "../resource";
+import {
+  defineSpec,
+  firstUrn,
+  type NodeInputs,
+  type NodeReference,
+  type NodeRegistries,
+  type Placement,
+  providerText,
+} from "../resource";
 import type { Connection } from "../ssh/connection-args";
 import { bootedMark, bootScript, bootUnit } from "./node-boot";
 import { forgetRemains } from "./node-remains";
@@ -31,6 +39,8 @@ export interface NodeArgs {
    * @defaultValue `check`
    */
   readonly packages?: pulumi.Input<"check" | "install"> | undefined;
+  /** How the registries of this node's images are reached: mirrors, and registries without TLS. Changing it replaces nothing. */
+  readonly registries?: pulumi.Input<NodeRegistries> | undefined;
 }
 
 /** @internal */
@@ -150,7 +160,9 @@ export class Node extends pulumi.CustomResource implements Placement {
   /** The node's key, part of the identity of everything on it. @internal */
   declare readonly node: pulumi.Output<string>;
 
-  constructor(name: string, args: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
+  constructor(name: string, given: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
+    // Nothing on the node: it is for what is made there.
+    const { registries, ...args } = given;
     super(
       `pulumi-nodejs:dynamic/barepod:${nodeSpec.type}`,
       name,
@@ -167,7 +179,13 @@ export class Node extends pulumi.CustomResource implements Placement {
       options,
     );
     const { deletedWith } = options;
-    this.reference = { key: this.node, connection: this.connection, nonce: this.nonce, deletedWith };
+    this.reference = {
+      key: this.node,
+      connection: this.connection,
+      nonce: this.nonce,
+      deletedWith,
+      ...(registries === undefined ? {} : { registries: pulumi.output(registries) as pulumi.Output<NodeRegistries> }),
+    };
   }
 
   /** @internal */

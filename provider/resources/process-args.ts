@@ -8,6 +8,13 @@ export interface ContainerArgs {
   /** The program and its arguments. The program is looked up in PATH inside the root. No shell is involved. */
   readonly command: pulumi.Input<pulumi.Input<string>[]>;
   /**
+   * Which of the arguments that the image of its {@link rootFs} has come before `command`, which may be empty then. With it
+   * the image's variables, user, working directory and stop signal count too, where nothing else is said here. The RootFs
+   * must be made of an `image`.
+   * @defaultValue nothing of an image
+   */
+  readonly imageDefaults?: pulumi.Input<{ readonly entrypoint: boolean; readonly cmd: boolean }> | undefined;
+  /**
    * The environment, besides PATH. Values may be secrets.
    * @defaultValue only PATH
    */
@@ -123,6 +130,7 @@ export type NamespaceType = "net" | "uts" | "ipc" | "pid" | "mnt" | "cgroup";
 export interface Container {
   readonly name?: string;
   readonly command?: readonly string[];
+  readonly imageDefaults?: { readonly entrypoint: boolean; readonly cmd: boolean };
   readonly env?: Readonly<Record<string, string>>;
   readonly workingDir?: string;
   readonly rootFs?: string;

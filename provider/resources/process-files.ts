@@ -4,7 +4,13 @@ import { makeFolder, parentOf, removeFolder, removeTree } from "../command/folde
 import { underLock } from "../command/lock";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
-import { type ContainerConfig, defaultMaskedPaths, defaultReadonlyPaths, launcherConfig } from "../launcher-config";
+import {
+  type ContainerConfig,
+  defaultMaskedPaths,
+  defaultPath,
+  defaultReadonlyPaths,
+  launcherConfig,
+} from "../launcher-config";
 import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
@@ -215,16 +221,14 @@ function getsResolvConf(inputs: ProcessInputs, { rootFs, volumes = [] }: Contain
 
 function complete(inputs: ProcessInputs, container: Container): ContainerConfig {
   const { add = [], drop = [] } = container.capabilities ?? {};
-  const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups } = container;
+  const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, imageDefaults } = container;
   const optionals = { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups };
   return {
     ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as typeof container),
     command: container.command ?? [],
-    env: {
-      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-      HOME: homeOf(runAsUser),
-      ...container.env,
-    },
+    ...(imageDefaults === undefined ? {} : { imageDefaults }),
+    // Of an image, its own variables come before these, and its passwd tells the home.
+    env: { ...(imageDefaults === undefined ? { PATH: defaultPath, HOME: homeOf(runAsUser) } : {}), ...container.env },
     addCapabilities: add,
     dropCapabilities: drop,
     allowPrivilegeEscalation: container.allowPrivilegeEscalation ?? true,

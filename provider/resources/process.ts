@@ -30,7 +30,8 @@ const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 131_071, empty: true, controls: true });
 
 const containerFields: Fields = {
-  command: optional(list(word, { min: 1, max: 1000 })),
+  command: optional(list(word, { max: 1000 })),
+  imageDefaults: optional(object({ entrypoint: required(boolean()), cmd: required(boolean()) })),
   env: optional(record(text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" }), word)),
   workingDir: optional(path({ root: true })),
   rootFs: optional(path()),
@@ -82,10 +83,13 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
       text({ max: 100, pattern: /^[A-Za-z0-9][A-Za-z0-9._-]*$/, form: "a name of letters, digits, . _ and -" }),
     ),
     containers: optional(
-      list(object({ name: required(containerName), ...containerFields, command: required(list(word, { min: 1 })) }), {
-        min: 1,
-        max: 100,
-      }),
+      list(
+        object({ name: required(containerName), ...containerFields, command: required(list(word, { max: 1000 })) }),
+        {
+          min: 1,
+          max: 100,
+        },
+      ),
     ),
     namespace: optional(path()),
     hostNamespaces: optional(list(oneOf("net", "uts", "ipc", "pid", "mnt", "cgroup"))),
@@ -194,7 +198,13 @@ function misplaced(inputs: ProcessInputs): Problem[] {
 function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const own = "needs a mount namespace of its own: take mnt out of hostNamespaces";
   const given = (["volumes", "maskedPaths", "readonlyPaths"] as const).filter((key) => container[key]?.length);
+  const { imageDefaults } = container;
+  const nothing = container.command?.length === 0 && imageDefaults?.entrypoint !== true && imageDefaults?.cmd !== true;
   return [
+    ...(nothing ? [{ path: "command", reason: "must have at least 1 element" }] : []),
+    ...(imageDefaults !== undefined && container.rootFs === undefined
+      ? [{ path: "imageDefaults", reason: "needs a rootFs, made of an image" }]
+      : []),
     ...(sharesWithNode(inputs, "mnt") ? given.map((path) => ({ path, reason: own })) : []),
     ...(container.readOnlyRootFilesystem !== true
       ? []

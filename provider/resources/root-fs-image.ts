@@ -8,7 +8,7 @@ import { parseLayoutReference } from "../images/layout";
 import { readImageName } from "../images/policy";
 import { type ImageRecord, layerNames, writeRecord } from "../images/record";
 import { digestProblem } from "../images/reference";
-import { escapeField } from "../launcher-config";
+import { defaultPath, escapeField } from "../launcher-config";
 import type { Preparation } from "../resource";
 import { signalNumber } from "../signals";
 import type { RootFsInputs } from "./root-fs-args";
@@ -44,7 +44,8 @@ export function checkImage(inputs: RootFsInputs): Problem[] {
   try {
     const name = readImageName(image);
     if (name.kind === "oci") parseLayoutReference(name.path);
-    if (name.kind === "archive" && !name.path.startsWith("/")) throw new Error("must name an absolute path after archive:");
+    if (name.kind === "archive" && !name.path.startsWith("/"))
+      throw new Error("must name an absolute path after archive:");
     return [];
   } catch (error) {
     return [{ path: "image", reason: (error as Error).message }];
@@ -97,7 +98,10 @@ export function writeImage(path: string, image: ImageRecord): Command {
   const lines = (word: string, values: readonly (string | number)[]) =>
     values.map((value) => `${word}\t${escapeField(value)}\n`).join("");
   const files = {
-    env: lines("env", config.env),
+    env: lines("env", [
+      ...(config.env.some((each) => each.startsWith("PATH=")) ? [] : [`PATH=${defaultPath}`]),
+      ...config.env,
+    ]),
     // Where the image says nothing it is root, with root's groups and home.
     user: lines("user", [config.user || "0"]),
     cwd: lines("cwd", config.workingDir === "" ? [] : [config.workingDir]),

@@ -230,7 +230,8 @@ function planImage(inputs: RootFsInputs, seen: RootFsState | undefined): Command
   const mounting = [refuseLinks(inputs.path), ...guarded(inputs, makeFolder(inputs.path)), mountOverlay(inputs)];
   if (isWhole(inputs, seen)) return mounting;
   const { record } = inputs;
-  if (record === undefined) throw new Error(`RootFs ${inputs.path} on ${inputs.node} was removed meanwhile; run it again`);
+  if (record === undefined)
+    throw new Error(`RootFs ${inputs.path} on ${inputs.node} was removed meanwhile; run it again`);
   if (isMounted) return [stamp(inputs)];
   return [
     ...(seen === undefined ? [forgetUpper(state)] : []),

@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
-import { rootFsSpec } from "../../provider/resources/root-fs";
+import type { RootFsState } from "../../provider/facts/root-fs";
+import { type RootFsInputs, rootFsSpec } from "../../provider/resources/root-fs";
 import { HandlerNode } from "../harness/handlers";
 import { type ImageOptions, makeImage } from "../harness/layout";
-import { sandboxObstacle } from "../harness/sandbox";
 import { whyNoRegistry } from "../harness/registry";
+import { sandboxObstacle } from "../harness/sandbox";
 
 /** Why there can be no tests of images here, or undefined. */
 export function imageObstacle(): string | undefined {
@@ -14,7 +15,7 @@ export function imageObstacle(): string | undefined {
 }
 
 export class ImageNode extends HandlerNode {
-  readonly #roots = this.resource<{ imageDigest: string }>(rootFsSpec, { whole: true });
+  readonly #roots = this.resource<{ imageDigest: string }, RootFsInputs, RootFsState>(rootFsSpec, { whole: true });
   readonly complete = this.#roots.complete;
   readonly reasons = this.#roots.reasons;
   readonly create = this.#roots.create;

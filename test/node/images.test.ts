@@ -22,9 +22,14 @@ describe.skipIf(obstacle)(
       const source = node.image("one", {
         layers: [
           { "bin/tool": "lower", "etc/passwd": "root:x:0:0::/root:/bin/sh\n", "etc/gone": "x" },
-          { "bin/tool": "upper", "large": Buffer.alloc(3_000_000, "x") },
+          { "bin/tool": "upper", large: Buffer.alloc(3_000_000, "x") },
         ],
-        config: { "config.entrypoint": ["/bin/tool", "with space"], "config.cmd": "x", "config.env": "A=b\tc", "config.user": "web" },
+        config: {
+          "config.entrypoint": ["/bin/tool", "with space"],
+          "config.cmd": "x",
+          "config.env": "A=b\tc",
+          "config.user": "web",
+        },
       });
       registry.fill(source, "app:1");
       image = `${registry.host}/app:1`;
@@ -42,7 +47,9 @@ describe.skipIf(obstacle)(
       expect(outs.imageDigest).toMatch(/^sha256:[0-9a-f]{64}$/);
       expect(await node.sh(`cat ${path}/bin/tool; stat -c %s ${path}/large`)).toBe("upper3000000");
       const state = await node.sh("echo /var/lib/barepod/rootfs/*");
-      expect(await node.sh(`cd ${state}/image; tail -n +1 env user cwd stopsignal entrypoint cmd`)).toMatchInlineSnapshot(`
+      expect(
+        await node.sh(`cd ${state}/image; tail -n +1 env user cwd stopsignal entrypoint cmd`),
+      ).toMatchInlineSnapshot(`
         "==> env <==
         env	A=b\\tc
 
