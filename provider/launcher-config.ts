@@ -35,11 +35,8 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly ownMounts: boolean;
 }
 
-/** Which of an image's own arguments a container takes. */
-export interface ImageDefaults {
-  readonly entrypoint: boolean;
-  readonly cmd: boolean;
-}
+/** Which of an image's own arguments a container takes; its variables, user and working directory it takes in any case. */
+export type ImageDefaults = "all" | "entrypoint" | "none";
 
 /** Where programs are looked up, where nobody says otherwise. */
 export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -79,12 +76,9 @@ export function launcherConfig(container: ContainerConfig): string {
 }
 
 /** What the image says; what is said here wins. */
-function imageLines({ imageDefaults, rootFs, runAsUser }: ContainerConfig): Line[] {
+function imageLines({ imageDefaults, rootFs }: ContainerConfig): Line[] {
   if (imageDefaults === undefined || rootFs === undefined) return [];
-  const { entrypoint, cmd } = imageDefaults;
-  const user = runAsUser === undefined ? ["user"] : [];
-  const files = ["env", "cwd", "stopsignal", ...user, ...(entrypoint ? ["entrypoint"] : []), ...(cmd ? ["cmd"] : [])];
-  return files.map((file) => ["include", `${imageFolder(rootFs)}/${file}`]);
+  return [["include", `${imageFolder(rootFs)}/${imageDefaults}`]];
 }
 
 function mounts(container: ContainerConfig): Line[] {

@@ -128,7 +128,7 @@ function contentOf({ node, options }: PodPlace, container: NormalizedContainer):
 /** Kubernetes' table: a command replaces all that the image says, arguments alone its own arguments. */
 function defaultsOf({ image, command, args }: NormalizedContainer): NamedContainerArgs["imageDefaults"] {
   if (image.kind === "host") return undefined;
-  return { entrypoint: command.length === 0, cmd: command.length + args.length === 0 };
+  return command.length > 0 ? "none" : args.length > 0 ? "entrypoint" : "all";
 }
 
 /** The keeper with all containers: made last, ended first. */

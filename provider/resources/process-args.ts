@@ -1,6 +1,6 @@
 /** What a Process is told: its arguments in a program, and the same as the provider gets them. */
 import type * as pulumi from "@pulumi/pulumi";
-import type { Volume } from "../launcher-config";
+import type { ImageDefaults, Volume } from "../launcher-config";
 import type { NodeInputs, PrimitiveArgs } from "../resource";
 
 /** What one container runs, and how it is confined. */
@@ -8,12 +8,12 @@ export interface ContainerArgs {
   /** The program and its arguments. The program is looked up in PATH inside the root. No shell is involved. */
   readonly command: pulumi.Input<pulumi.Input<string>[]>;
   /**
-   * Which of the arguments that the image of its {@link rootFs} has come before `command`, which may be empty then. With it
-   * the image's variables, user, working directory and stop signal count too, where nothing else is said here. The RootFs
-   * must be made of an `image`.
-   * @defaultValue nothing of an image
+   * What the image of its `rootFs` gives to the container: its variables, user, working directory and stop signal, where
+   * nothing else is said here; and before `command`, which may be empty then, its entry point and arguments (`all`), its
+   * entry point, or `none` of them. The RootFs must be made of an `image`.
+   * @defaultValue nothing at all
    */
-  readonly imageDefaults?: pulumi.Input<{ readonly entrypoint: boolean; readonly cmd: boolean }> | undefined;
+  readonly imageDefaults?: pulumi.Input<ImageDefaults> | undefined;
   /**
    * The environment, besides PATH. Values may be secrets.
    * @defaultValue only PATH
@@ -130,7 +130,7 @@ export type NamespaceType = "net" | "uts" | "ipc" | "pid" | "mnt" | "cgroup";
 export interface Container {
   readonly name?: string;
   readonly command?: readonly string[];
-  readonly imageDefaults?: { readonly entrypoint: boolean; readonly cmd: boolean };
+  readonly imageDefaults?: ImageDefaults;
   readonly env?: Readonly<Record<string, string>>;
   readonly workingDir?: string;
   readonly rootFs?: string;

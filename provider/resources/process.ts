@@ -31,7 +31,7 @@ const word = text({ max: 131_071, empty: true, controls: true });
 
 const containerFields: Fields = {
   command: optional(list(word, { max: 1000 })),
-  imageDefaults: optional(object({ entrypoint: required(boolean()), cmd: required(boolean()) })),
+  imageDefaults: optional(oneOf("all", "entrypoint", "none")),
   env: optional(record(text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" }), word)),
   workingDir: optional(path({ root: true })),
   rootFs: optional(path()),
@@ -199,7 +199,7 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const own = "needs a mount namespace of its own: take mnt out of hostNamespaces";
   const given = (["volumes", "maskedPaths", "readonlyPaths"] as const).filter((key) => container[key]?.length);
   const { imageDefaults } = container;
-  const nothing = container.command?.length === 0 && imageDefaults?.entrypoint !== true && imageDefaults?.cmd !== true;
+  const nothing = container.command?.length === 0 && (imageDefaults ?? "none") === "none";
   return [
     ...(nothing ? [{ path: "command", reason: "must have at least 1 element" }] : []),
     ...(imageDefaults !== undefined && container.rootFs === undefined

@@ -93,30 +93,28 @@ export function forgetUpper(state: string): Command {
 }
 
 /** What the image says of the process in it, in the launcher's own words, and what was pulled. */
-export function writeImage(path: string, image: ImageRecord): Command {
+export function writeImage(at: string, image: ImageRecord): Command {
   const { config } = image;
   const lines = (word: string, values: readonly (string | number)[]) =>
     values.map((value) => `${word}\t${escapeField(value)}\n`).join("");
-  const files = {
-    env: lines("env", [
-      ...(config.env.some((each) => each.startsWith("PATH=")) ? [] : [`PATH=${defaultPath}`]),
-      ...config.env,
-    ]),
+  const path = config.env.some((each) => each.startsWith("PATH=")) ? [] : [`PATH=${defaultPath}`];
+  const common = [
+    lines("env", [...path, ...config.env]),
     // Where the image says nothing it is root, with root's groups and home.
-    user: lines("user", [config.user || "0"]),
-    cwd: lines("cwd", config.workingDir === "" ? [] : [config.workingDir]),
-    stopsignal: lines("stopsignal", config.stopSignal === undefined ? [] : [signalNumber(config.stopSignal)]),
-    entrypoint: lines("arg", config.entrypoint),
-    cmd: lines("arg", config.cmd),
-    record: writeRecord(image),
-  };
+    lines("user", [config.user || "0"]),
+    lines("cwd", config.workingDir === "" ? [] : [config.workingDir]),
+    lines("stopsignal", config.stopSignal === undefined ? [] : [signalNumber(config.stopSignal)]),
+  ].join("");
+  const entrypoint = common + lines("arg", config.entrypoint);
+  // The launcher includes one file.
+  const files = { none: common, entrypoint, all: entrypoint + lines("arg", config.cmd), record: writeRecord(image) };
   return raw(
     "write what the image says",
     `(umask 077; mkdir -p -- "$1") && cd -- "$1" || return
 shift
 while [ "$#" -gt 0 ] && printf %s "$2" > "$1"; do shift 2; done
 cd / && [ "$#" -eq 0 ]`,
-    imageFolder(path),
+    imageFolder(at),
     ...Object.entries(files).flat(),
   );
 }

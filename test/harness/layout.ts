@@ -24,7 +24,7 @@ export function makeImage(layout: string, tag: string, { layers = [], config = {
     const folder = join(dirname(layout), `${tag}-layer-${i}`);
     for (const [path, content] of Object.entries(files)) {
       mkdirSync(dirname(join(folder, path)), { recursive: true });
-      writeFileSync(join(folder, path), content);
+      writeFileSync(join(folder, path), content, { mode: /^s?bin\//.test(path) ? 0o755 : 0o644 });
     }
     umoci("insert", "--rootless", "--image", image, folder, "/");
   }

@@ -47,25 +47,26 @@ describe.skipIf(obstacle)(
       expect(outs.imageDigest).toMatch(/^sha256:[0-9a-f]{64}$/);
       expect(await node.sh(`cat ${path}/bin/tool; stat -c %s ${path}/large`)).toBe("upper3000000");
       const state = await node.sh("echo /var/lib/barepod/rootfs/*");
-      expect(
-        await node.sh(`cd ${state}/image; tail -n +1 env user cwd stopsignal entrypoint cmd`),
-      ).toMatchInlineSnapshot(`
-        "==> env <==
+      expect(await node.sh(`cd ${state}/image; tail -n +1 all entrypoint none`)).toMatchInlineSnapshot(`
+        "==> all <==
+        env	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
         env	A=b\\tc
-
-        ==> user <==
         user	web
-
-        ==> cwd <==
-
-        ==> stopsignal <==
+        arg	/bin/tool
+        arg	with space
+        arg	x
 
         ==> entrypoint <==
+        env	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+        env	A=b\\tc
+        user	web
         arg	/bin/tool
         arg	with space
 
-        ==> cmd <==
-        arg	x"
+        ==> none <==
+        env	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+        env	A=b\\tc
+        user	web"
       `);
       expect((await node.read(outs)).inputs).toMatchObject({ whole: true });
       await node.remove(outs);
