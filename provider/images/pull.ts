@@ -6,7 +6,7 @@ import { Limit } from "./limit";
 import type { ImageReference } from "./reference";
 import type { Registry } from "./registry";
 import type { Layer } from "./resolve";
-import type { ImageStore, Said } from "./store";
+import { CANNOT_UNPACK, type ImageStore, NO_DECOMPRESSOR, NOT_ITS_DIGEST, type Said } from "./store";
 
 /** Where layers come from. */
 export type LayerSource =
@@ -94,33 +94,36 @@ export class Pull {
 
   async #make(layer: Layer): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      await this.#bring(layer);
-      const said = await this.store.unpack(layer.digest, layer.digest);
+      const said = await this.#bring(layer);
       if (said.exitCode === 0) return;
-      // 66: it does not have its digest. Once is an accident.
-      if (said.exitCode !== 66 || attempt === 2 || this.source.kind === "files") throw this.#unusable(layer, said);
+      // Once is an accident.
+      const again = said.exitCode === NOT_ITS_DIGEST && attempt === 1 && this.source.kind === "registry";
+      if (!again) throw this.#unusable(layer, said);
     }
   }
 
-  async #bring(layer: Layer): Promise<void> {
-    const { source } = this;
+  /** Brings and unpacks a layer; what the unpacking said. */
+  async #bring(layer: Layer): Promise<Said> {
+    const { source, store } = this;
     if (source.kind === "files") {
       const { file, member } = source.fileOf(layer.digest);
-      return this.store.take(layer.digest, file, member === undefined ? [] : [member]);
+      await store.take(layer.digest, file, member === undefined ? [] : [member]);
+    } else {
+      const said = this.#throughSsh ? undefined : await this.#fetch(layer, source);
+      if (said !== undefined) return said;
+      await this.#send(layer, source);
     }
-    if (!this.#throughSsh && (await this.#fetch(layer, source))) return;
-    await this.#send(layer, source);
+    return store.unpack(layer.digest);
   }
 
-  /** By the node itself. False where it cannot. */
-  async #fetch({ digest, size }: Layer, source: LayerSource & { kind: "registry" }): Promise<boolean> {
-    let [reached] = await this.store.sizes([digest]);
+  /** By the node itself. Undefined where it cannot. */
+  async #fetch({ digest, size }: Layer, source: LayerSource & { kind: "registry" }): Promise<Said | undefined> {
+    let reached: number | undefined;
     for (let tries = 1, expired = 0; tries <= MOST_TRIES; ) {
-      const requests = await source.registry.blobRequests(source.reference, digest);
       let failure: ReturnType<typeof fetchFailure> = "elsewhere";
-      for (const request of requests) {
+      for (const request of await source.registry.blobRequests(source.reference, digest)) {
         const said = await this.store.fetch(digest, size, curlConfig(request));
-        if (said.exitCode === 0) return true;
+        if ([0, NOT_ITS_DIGEST, NO_DECOMPRESSOR, CANNOT_UNPACK].includes(said.exitCode)) return said;
         failure = fetchFailure(said.exitCode);
         if (failure === "fatal") throw this.store.failure("fetch", said);
         if (failure !== "elsewhere") break;
@@ -133,7 +136,7 @@ export class Pull {
     }
     // What the node cannot reach for one layer it cannot for the others.
     this.#throughSsh = true;
-    return false;
+    return undefined;
   }
 
   /** Through the SSH connection, in chunks: each of them is known to have arrived. */
@@ -158,30 +161,34 @@ export class Pull {
     }
   }
 
-  #unusable({ digest }: Layer, said: Said): Error {
-    if (said.exitCode !== 66 && this.source.kind === "registry") {
-      return new ImageError({
-        what: `${this.description} cannot be used: its layer ${digest} cannot be unpacked`,
-        details: said.stderr
-          .trim()
-          .split("\n")
-          .map((line) => quoted(line)),
-      });
-    }
-    return new ImageError({ what: `${this.description} cannot be used`, details: [quoted(said.stderr), digest] });
+  #unusable({ digest }: Layer, { stderr }: Said): Error {
+    const what = `${this.description} cannot be used: its layer ${digest} cannot be unpacked`;
+    const details = stderr
+      .trim()
+      .split("\n")
+      .slice(-5)
+      .map((line) => quoted(line));
+    return new ImageError({ what, details });
   }
 }
 
+/** Pieces of a size that is worth a request; where it breaks off, what has come until then is the last one. */
 async function* chunksOf(pieces: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer> {
   let kept: Uint8Array[] = [];
   let length = 0;
-  for await (const piece of pieces) {
-    kept.push(piece);
-    length += piece.length;
-    if (length < size) continue;
-    yield Buffer.concat(kept);
-    kept = [];
-    length = 0;
+  let failure: unknown;
+  try {
+    for await (const piece of pieces) {
+      kept.push(piece);
+      length += piece.length;
+      if (length < size) continue;
+      yield Buffer.concat(kept);
+      kept = [];
+      length = 0;
+    }
+  } catch (error) {
+    failure = error;
   }
   if (length > 0) yield Buffer.concat(kept);
+  if (failure !== undefined) throw failure;
 }

@@ -27,6 +27,11 @@ export interface Said {
   readonly stderr: string;
 }
 
+/** Exit status of {@link ImageStore.fetch} and {@link ImageStore.unpack}. */
+export const NOT_ITS_DIGEST = 201;
+export const NO_DECOMPRESSOR = 202;
+export const CANNOT_UNPACK = 203;
+
 /** Milliseconds that a download or an unpacking may take: a stalled one ends itself. */
 const LONG = 6 * 3600_000;
 
@@ -71,9 +76,9 @@ export class ImageStore {
     return stdout.trim().split("\n").map(Number);
   }
 
-  /** Downloads on the node; `config` is curl's, and may hold secrets. */
+  /** Downloads on the node, and goes on as {@link unpack}; `config` is curl's, and may hold secrets. */
   fetch(digest: string, size: number, config: string): Promise<Said> {
-    return this.run("fetch", [layerName(digest), size], { stdin: Buffer.from(config) });
+    return this.run("fetch", [layerName(digest), size, digest, this.launcher], { stdin: Buffer.from(config) });
   }
 
   /** Sends bytes from an offset on. Returns how many there are then. */
@@ -89,9 +94,9 @@ export class ImageStore {
     await this.#must("take", [layerName(digest), file, ...member], {});
   }
 
-  /** Verifies what was downloaded against the digest `sum`, and makes a layer of it. */
-  unpack(digest: string, sum: string): Promise<Said> {
-    return this.run("unpack", [layerName(digest), sum, this.launcher], {});
+  /** Verifies what was downloaded, and makes a layer of it. */
+  unpack(digest: string): Promise<Said> {
+    return this.run("unpack", [layerName(digest), digest, this.launcher], {});
   }
 
   async run(
@@ -99,7 +104,11 @@ export class ImageStore {
     words: readonly (string | number)[],
     options: { stdin?: Uint8Array; quick?: boolean; deadlineMs?: number },
   ): Promise<Said> {
-    const parts = ["root-fs-image", ...(task === "unpack" ? ["root-fs-unpack"] : []), "root-fs-layers"];
+    const parts = [
+      "root-fs-image",
+      ...(["fetch", "unpack"].includes(task) ? ["root-fs-unpack"] : []),
+      "root-fs-layers",
+    ];
     const reply = await this.session.run({
       script: render(script(labels[task] ?? task, parts, task, ...words), { reveal: true }),
       repeatable: true,

@@ -4,7 +4,7 @@
 #   look STATE REFERENCE FILE      what is known: lines `state`, `own`, `source`, `tool`, `record`
 #   reserve STATE HEX...           counts the overlay in; prints `missing HEX BYTES`: what of it was downloaded already
 #   sizes HEX...                   the bytes that were downloaded so far
-#   fetch HEX SIZE                 downloads with curl, whose configuration comes on standard input; goes on where it ended
+#   fetch HEX SIZE SUM LAUNCHER    downloads with curl, whose configuration comes on standard input, from where it ended; unpacks
 #   append HEX OFFSET              what comes on standard input, from byte OFFSET on; prints how many bytes there are
 #   unpack HEX SUM LAUNCHER        makes a layer of what was downloaded: root-fs-unpack.sh
 #   take HEX FILE [MEMBER]         takes it from a file of the node, or from a member of an archive
@@ -82,7 +82,7 @@ reserve() {
   guarded count_in "$@"
   empty_trash
   # What nobody came back for within a day.
-  find "$layers" -maxdepth 1 -name '*.part' -mmin +1440 -exec rm -f -- {} +
+  [ ! -d "$layers" ] || find "$layers" -maxdepth 1 -name '*.part' -mmin +1440 -exec rm -f -- {} +
   for hex do
     [ -d "$layers/$hex" ] || printf 'missing %s %s\n' "$hex" "$(size_of "$layers/$hex.part")"
   done
@@ -97,23 +97,18 @@ take_layer() {
   [ ! -d "$hex" ] || exit 0
 }
 
-# Sets `have`; ends where all is there.
-begin_fetch() {
-  take_layer "$1"
-  have=$(size_of "$hex.part")
-  if [ -L "$hex.part" ] || [ "$have" -gt "$2" ]; then
-    rm -f -- "$hex.part"
-    have=0
-  fi
-  [ "$have" -lt "$2" ] || exit 0
-  # An answer without an end must not fill the disk.
-  ulimit -f $(($2 / 512 + 2048))
-}
-
 fetch() {
-  begin_fetch "$1" "$2"
-  curl -q --config - --silent --show-error --fail --location --max-redirs 5 --connect-timeout 15 \
-    --speed-limit 1 --speed-time 60 --continue-at - --output "$hex.part" 7<&-
+  take_layer "$1"
+  if [ -L "$hex.part" ] || [ "$(size_of "$hex.part")" -gt "$2" ]; then rm -f -- "$hex.part"; fi
+  if [ "$(size_of "$hex.part")" -lt "$2" ]; then
+    (
+      # An answer without an end must not fill the disk.
+      ulimit -f $(($2 / 512 + 2048))
+      exec curl -q --config - --silent --show-error --fail --location --max-redirs 5 --connect-timeout 15 \
+        --speed-limit 1 --speed-time 60 --continue-at - --output "$hex.part" 7<&-
+    )
+  fi
+  unpack_layer "$hex" "$3" "$4"
 }
 
 append() {

@@ -3,6 +3,8 @@
 #
 # A layer may be hostile, and is unpacked by root. So tar runs as a container does: in a root directory that has the node's
 # programs, read-only, and the layer's own folder; without a network and with the capabilities for owners and modes only.
+#
+# Exit status: 201 it does not have its digest, 202 the node cannot decompress it, 203 it cannot be unpacked.
 
 # Programs of the node that tar needs, wherever a distribution has them.
 program_folders='/bin /sbin /lib /lib32 /lib64 /libx32 /usr /nix /gnu'
@@ -60,12 +62,12 @@ unpack_layer() {
   if [ "${sum%% *}" != "${2#*:}" ]; then
     rm -f -- "$hex.part"
     printf 'the layer was changed on the way: it has the digest %s\n' "${2%%:*}:${sum%% *}" >&2
-    exit 66
+    exit 201
   fi
   decompress=$(decompressor)
   if ! command -v "${decompress%% *}" >/dev/null; then
     echo "the node has no ${decompress%% *}, which the layer is compressed with: install it there" >&2
-    exit 67
+    exit 202
   fi
   trap tidy EXIT
   tidy
@@ -77,9 +79,9 @@ unpack_layer() {
       ;;
   esac
   confinement "$@" >"$hex.conf"
-  "$launcher" run "$hex.conf" </dev/null >&2 7<&- || fail "cannot unpack the layer $hex"
+  "$launcher" run "$hex.conf" </dev/null >&2 7<&- || exit 203
   find "$hex.new" \( -type b -o -type c \) -exec rm -f -- {} +
-  "$launcher" layer "$layers/$hex.new"
+  "$launcher" layer "$layers/$hex.new" || exit 203
   mv -T -- "$hex.new" "$hex"
   rm -f -- "$hex.part"
 }

@@ -4,6 +4,7 @@
  */
 import { createServer, type IncomingHttpHeaders, request as send } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 export interface Answer {
   status: number;
@@ -11,6 +12,8 @@ export interface Answer {
   body: Buffer;
   /** Ends the connection after so many bytes of the body. */
   cut?: number;
+  /** Milliseconds until the body ends. */
+  delay?: number;
 }
 
 export interface Question {
@@ -29,7 +32,11 @@ export interface Front extends AsyncDisposable {
 }
 
 /** @param target - `127.0.0.1:PORT` of a server that speaks plain HTTP (or anything, through CONNECT). */
-export async function startFront(target: string, change: Front["change"] = (_, answer) => answer): Promise<Front> {
+export async function startFront(
+  target: string,
+  change: Front["change"] = (_, answer) => answer,
+  address = "127.0.0.1",
+): Promise<Front> {
   const questions: Question[] = [];
   const front = { change };
   const tunnels = new Set<Socket>();
@@ -44,7 +51,11 @@ export async function startFront(target: string, change: Front["change"] = (_, a
     for (const [name, value] of Object.entries(headers)) if (value !== undefined) response.setHeader(name, value);
     if (whole !== undefined) response.setHeader("content-length", whole);
     response.writeHead(answer.status);
-    if (answer.cut === undefined) response.end(answer.body);
+    if (answer.delay !== undefined) {
+      response.write(answer.body.subarray(0, answer.body.length / 2));
+      await sleep(answer.delay);
+      response.end(answer.body.subarray(answer.body.length / 2));
+    } else if (answer.cut === undefined) response.end(answer.body);
     else response.write(answer.body.subarray(0, answer.cut), () => response.destroy());
   });
   server.on("connect", (request, client) => {
@@ -59,9 +70,9 @@ export async function startFront(target: string, change: Front["change"] = (_, a
       end.on("error", () => [client, upstream].map((each) => each.destroy()));
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   return Object.assign(front, {
-    host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    host: `${address}:${(server.address() as AddressInfo).port}`,
     questions,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

@@ -17,6 +17,7 @@ export function imageObstacle(): string | undefined {
 export class ImageNode extends HandlerNode {
   readonly #roots = this.resource<{ imageDigest: string }, RootFsInputs, RootFsState>(rootFsSpec, { whole: true });
   readonly complete = this.#roots.complete;
+  readonly check = this.#roots.check;
   readonly reasons = this.#roots.reasons;
   readonly create = this.#roots.create;
   readonly failure = this.#roots.failure;
@@ -44,7 +45,7 @@ export class ImageNode extends HandlerNode {
   /** All that images could leave behind. */
   listing(): Promise<string> {
     return this.sh(
-      "find /var/lib/barepod -mindepth 1 -path /var/lib/barepod/bin -prune -o -mindepth 1 -print; find /srv/t; findmnt -rno TARGET",
+      "cd /var/lib/barepod; find . -path ./bin -prune -o -path ./tmp -prune -o -mindepth 1 -print; find /srv/t; findmnt -rno TARGET",
     );
   }
 

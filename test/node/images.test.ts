@@ -31,7 +31,7 @@ describe.skipIf(obstacle)(
           "config.user": "web",
         },
       });
-      registry.fill(source, "app:1");
+      await registry.fill(source, "app:1");
       image = `${registry.host}/app:1`;
     }, 120_000);
     beforeEach(async () => {

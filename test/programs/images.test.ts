@@ -28,9 +28,9 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
     await node.start();
     await node.sh("mkdir -p /srv/t");
     registry = await startRegistry({ address: node.operator });
-    fill("app:1", "first");
-    fill("moving:1", "first");
-    fill("moving:latest", "first");
+    await fill("app:1", "first");
+    await fill("moving:1", "first");
+    await fill("moving:latest", "first");
     before = await node.listing();
     stack = await openStack("images", program);
   });
@@ -41,7 +41,7 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
   });
 
   let images = 0;
-  function fill(image: string, version: string): void {
+  async function fill(image: string, version: string): Promise<void> {
     const source = node.image(`i${++images}`, {
       layers: [
         { "bin/busybox": readFileSync(busybox), "etc/passwd": passwd, "etc/group": group, "work/here": "" },
@@ -56,7 +56,7 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
         "config.stopsignal": "SIGUSR1",
       },
     });
-    registry.fill(source, image);
+    await registry.fill(source, image);
   }
 
   function program(): void {
