@@ -5,14 +5,14 @@ import { parseReference } from "../images/reference";
 import type { NodeRegistries } from "../resource";
 import type { Node } from "../resources/node";
 
-/** By settings and reference: many containers of one image ask once. */
-const asked = new Map<string, Promise<string | undefined>>();
+/** By settings and reference, for each Node of a program: many containers of one image ask once. */
+const asked = new WeakMap<Node, Map<string, Promise<string | undefined>>>();
 
 /**
- * The digest of an image; undefined, with a warning, when its registry gives no answer.
+ * The digest of an image; undefined, with a warning, when its registry gives no answer, and with an error, which fails the
+ * preview, when the registry says that there is none, or lets nobody in.
  *
  * @param pullSecrets - Texts of `kubernetes.io/dockerconfigjson` Secrets.
- * @throws ResourceError when the registry says that there is none, or lets nobody in.
  */
 export function digestOfImage(
   image: string,
@@ -23,9 +23,11 @@ export function digestOfImage(
   const { registries } = node.reference;
   return pulumi.all([registries, pulumi.all([...pullSecrets])]).apply(async ([settings, secrets]) => {
     const key = JSON.stringify([settings, secrets, image]);
-    const known = asked.get(key) ?? ask(image, settings as NodeRegistries | undefined, secrets, parent);
-    asked.set(key, known);
-    return known;
+    const ofNode = asked.get(node) ?? new Map<string, Promise<string | undefined>>();
+    asked.set(node, ofNode);
+    const answer = ofNode.get(key) ?? ask(image, settings as NodeRegistries | undefined, secrets, parent);
+    ofNode.set(key, answer);
+    return answer;
   });
 }
 
@@ -44,12 +46,10 @@ async function ask(
   try {
     return await registry.resolveDigest(parseReference(image));
   } catch (error) {
-    if (!(error instanceof ImageError) || !error.unreachable)
-      throw new pulumi.ResourceError(messageOf(error), parent, true);
-    await pulumi.log.warn(
-      `${messageOf(error)}\nso a container that runs is not replaced, whatever the tag stands for now`,
-      parent,
-    );
+    if (error instanceof ImageError && error.unreachable) {
+      const nothing = "so a container that runs is not replaced, whatever the tag stands for now";
+      await pulumi.log.warn(`${messageOf(error)}\n${nothing}`, parent);
+    } else await pulumi.log.error(messageOf(error), parent);
     return undefined;
   } finally {
     await registry.close();

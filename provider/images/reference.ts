@@ -32,7 +32,7 @@ export const hubNames: readonly string[] = ["docker.io", "index.docker.io", "reg
  */
 export function parseReference(text: string, path = ""): ImageReference {
   const refuse = (why: string): never => {
-    throw new InputError(path, `${JSON.stringify(text)} is no image reference: ${why}`);
+    throw new InputError(path, `must be an image reference, such as docker.io/library/nginx:1.27: ${why}`);
   };
   if (text === "") refuse("it is empty");
   if (/\s/.test(text)) refuse("it has a space in it");

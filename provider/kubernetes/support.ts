@@ -270,7 +270,11 @@ const POD_SPEC: Fields = {
     "DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. Not with hostNetwork.",
   ),
   hostnameOverride: refused("not implemented; use hostname", "later"),
-  imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
+  imagePullSecrets: refusedList(
+    "Secrets do not exist yet; log in on the machine that runs Pulumi: `docker login`",
+    "next",
+    "name",
+  ),
   initContainers: { ...INIT_CONTAINERS, kind: "object", fields: refusedAll(CONTAINER, INIT_CONTAINERS) },
   nodeName: refused(SCHEDULER, "never", { values: [""] }),
   nodeSelector: refusedMap(SCHEDULER, "later"),

@@ -108,7 +108,7 @@ export interface PodSpec {
   hostname?: Input<string | undefined>;
   /** Refused: not implemented; use hostname. */
   hostnameOverride?: Input<string | undefined>;
-  /** Refused: no image is pulled yet. */
+  /** Refused: Secrets do not exist yet; log in on the machine that runs Pulumi: `docker login`. */
   imagePullSecrets?: Input<Input<LocalObjectReference>[] | undefined>;
   /** Refused: init containers are not run yet. */
   initContainers?: Input<Input<Container>[] | undefined>;

@@ -78,7 +78,7 @@ export const rootFsSpec = defineSpec<RootFsInputs, RootFsState>({
   },
   undo: (state, seen) => {
     refuseCovered(state, seen);
-    return [remove(state, seen), ...guarded(state, removeFolder(state.path))];
+    return [remove(state, seen, isSlow(state)), ...guarded(state, removeFolder(state.path))];
   },
   slow: (inputs) =>
     isSlow(inputs)
@@ -280,7 +280,7 @@ function stamp(inputs: RootFsInputs): Command {
 }
 
 /** Removes what is there, and what we keep of it. */
-function remove(inputs: RootFsInputs, seen: RootFsState | undefined): Command {
+function remove(inputs: RootFsInputs, seen: RootFsState | undefined, unlocked = false): Command {
   const kind = seen?.kind === "folder" || seen?.kind === "overlay" ? seen.kind : "nothing";
   return script(
     "remove the root file system",
@@ -288,7 +288,7 @@ function remove(inputs: RootFsInputs, seen: RootFsState | undefined): Command {
     kind,
     inputs.path,
     stateFolder(inputs.path),
-    ...(isSlow(inputs) ? ["unlocked"] : []),
+    ...(unlocked ? ["unlocked"] : []),
   );
 }
 

@@ -1,6 +1,5 @@
 /** Images of a registry in pods, through the real engine. */
-import { mkdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { type ConnectionArgs, Node, Pod } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
@@ -70,10 +69,6 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
   }
 
   const of = (image: string) => `${registry.host}/${image}`;
-  const logs = (name: string) =>
-    node.sh(
-      `cut -d' ' -f4- /var/log/pods/default_${name}_*/c.log /var/log/pods/default_${name}_*/c/*.log 2>/dev/null | cat`,
-    );
   async function logged(name: string): Promise<string[]> {
     return (
       await node.sh(
@@ -117,5 +112,82 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
     expect(await logged("args")).not.toContain("argument=cmd");
     expect(await logged("command")).toEqual(expect.arrayContaining(["who=5:0:0", "pwd=/", "argument=x", "env:HOME=/"]));
     expect(await node.sh("ls /var/lib/barepod/images/layers | grep -c users")).toBe("2");
+  });
+
+  test("stops it with the image's signal", async () => {
+    containers = containers.filter(({ name }) => name === "plain");
+    const ended = node.sh(
+      "file=$(echo /var/log/pods/default_plain_*/c/0.log); exec 3<$file; until grep -q got-usr1 /dev/fd/3 || [ ! -e $file ]; do sleep 0.05; done; grep -c got-usr1 /dev/fd/3 || :",
+    );
+    await stack.up({ program: () => program() });
+    containers = [];
+    await stack.up();
+    expect(await ended).toMatch(/\d/);
+    expect(await node.sh("ls /var/lib/barepod/images 2>/dev/null || :")).toBe("");
+  });
+
+  test("replaces what a tag stands for with Always, and only then; a registry that is silent changes nothing", async () => {
+    const command = ["busybox", "sh", "-c", "cat /etc/version; echo; echo done; exec sleep 100000"];
+    containers = [
+      { name: "always", image: of("moving:1"), imagePullPolicy: "Always", command },
+      { name: "latest", image: of("moving"), command },
+      { name: "present", image: of("moving:1"), command },
+    ];
+    await stack.up();
+    expect((await stack.preview()).steps.filter(({ op }) => op !== "same")).toEqual([]);
+    for (const image of ["moving:1", "moving:latest"]) await fill(image, "second");
+    const preview = await stack.preview();
+    expect(ops(preview, "present")).toEqual([]);
+    for (const name of ["always", "latest"])
+      expect(ops(preview, name)).toEqual(expect.arrayContaining(["RootFs replace", "Process replace"]));
+    await stack.up();
+    for (const [name, version] of [
+      ["always", "second"],
+      ["latest", "second"],
+      ["present", "first"],
+    ] as const)
+      expect(await logged(name)).toContain(version);
+    expect((await stack.preview()).steps.filter(({ op }) => op !== "same")).toEqual([]);
+
+    const { host } = registry;
+    await registry[Symbol.asyncDispose]();
+    const silent = await stack.preview();
+    expect(silent.steps.filter(({ op }) => op !== "same")).toEqual([]);
+    expect(silent.warnings.join()).toContain(`could not look up ${host}/moving:1`);
+    containers = [];
+    await stack.up();
+    registry = await startRegistry({ address: node.operator });
+    await fill("app:1", "first");
+  });
+
+  test("says once, in the preview, that an image is not there", async () => {
+    containers = [{ name: "none", image: of("none"), command: ["x"] }];
+    const preview = await stack.preview({ mayFail: true });
+    expect([...preview.errors.values()].join("\n")).toMatch(/could not look up .*\/none:latest/);
+    containers = [{ name: "none", image: of("none:1"), command: ["x"] }];
+    const up = await stack.up({ mayFail: true });
+    expect(up.errors.get("none-rootfs-c")).toMatch(/could not get the manifest of .*\/none:1/);
+    containers = [];
+    await stack.up();
+  });
+
+  test("shares the layers of several stacks, and removes them with the last", async () => {
+    containers = [{ name: "one", image: of("app:1") }];
+    await stack.up();
+    await using other = await openStack("images-other", () => {
+      const on = new Node("edge", { connection: node.connection, registries: { plainHttp: [registry.host] } });
+      new Pod("two", {
+        on,
+        spec: { terminationGracePeriodSeconds: 1, containers: [{ name: "c", image: of("app:1") }] },
+      });
+    });
+    await other.up();
+    const layers = () => node.sh("ls /var/lib/barepod/images/layers 2>/dev/null | grep -vc users || :");
+    expect(await layers()).toBe("2");
+    await stack.destroy();
+    expect(await layers()).toBe("2");
+    await other.destroy();
+    expect(await layers()).toBe("0");
+    expect(await node.listing()).toBe(before);
   });
 });
