@@ -80,6 +80,11 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
     ...(seen.systemd ? bootUnit.remove() : []),
     ...logFolders.map(removeFolder),
     raw(
+      "remove what was downloaded in vain",
+      'rm -f -- "$1"/*.part && { rmdir -- "$1" 2>/dev/null || :; }',
+      "/var/lib/barepod/images/layers",
+    ),
+    raw(
       "remove what is empty",
       'for folder do rmdir -- "$folder" 2>/dev/null || :; done',
       ...["ipam", "images", "rootfs", "volumes"].map((name) => `/var/lib/barepod/${name}`),

@@ -69,6 +69,8 @@ describe.skipIf(obstacle)(
         user	web"
       `);
       expect((await node.read(outs)).inputs).toMatchObject({ whole: true });
+      await node.sh(`umount ${path}; sh /var/lib/barepod/boot.d/20-*.sh`);
+      expect(await node.sh(`cat ${path}/bin/tool`)).toBe("upper");
       await node.remove(outs);
       expect(await node.listing()).toBe(before);
     });
