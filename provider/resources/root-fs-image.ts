@@ -2,7 +2,7 @@
 import { type Command, raw } from "../command/command";
 import { script } from "../command/script";
 import { imageFolder, stateFolder } from "../facts/root-fs";
-import { type Fields, isUnknown, list, object, oneOf, optional, type Problem, parsed, record, text } from "../fields";
+import { type Fields, isUnknown, list, oneOf, optional, type Problem, text } from "../fields";
 import { parseMirror } from "../images/endpoints";
 import { parseLayoutReference } from "../images/layout";
 import { readImageName } from "../images/policy";
@@ -13,8 +13,35 @@ import type { Preparation } from "../resource";
 import { signalNumber } from "../signals";
 import type { RootFsInputs } from "./root-fs-args";
 
-const host = text({ max: 260 });
-const mirror = parsed((value) => parseMirror(String(value), ""));
+/** A Node's `registries`. */
+function checkRegistries(value: unknown, path: string): Problem[] {
+  const { mirrors = {}, plainHttp = [], ...more } = (value ?? {}) as Record<string, unknown>;
+  const isHost = (each: unknown) => typeof each === "string" && /^[\w.:[\]-]{1,260}$/.test(each);
+  const isMirror = (each: unknown) => {
+    try {
+      return typeof each === "string" && each.length <= 1000 && parseMirror(each, path) !== undefined;
+    } catch {
+      return false;
+    }
+  };
+  const isRecord = typeof mirrors === "object" && mirrors !== null && !Array.isArray(mirrors);
+  const lists = isRecord ? Object.entries(mirrors) : [];
+  const good = lists.every(([key, list]) => isHost(key) && Array.isArray(list) && list.every(isMirror));
+  return [
+    ...(Object.keys(more).length > 0 ? [{ path, reason: "has mirrors and plainHttp only" }] : []),
+    ...(isRecord && good
+      ? []
+      : [
+          {
+            path: `${path}.mirrors`,
+            reason: 'must be like { "docker.io": ["mirror.example", "http://10.0.0.5:5000"] }',
+          },
+        ]),
+    ...(Array.isArray(plainHttp) && plainHttp.every(isHost)
+      ? []
+      : [{ path: `${path}.plainHttp`, reason: 'must be like ["registry.example:5000"]' }]),
+  ];
+}
 
 /** The inputs that are about an image. */
 export const imageFields: Fields = {
@@ -25,19 +52,16 @@ export const imageFields: Fields = {
   }),
   pullPolicy: optional(oneOf("Always", "IfNotPresent", "Never")),
   pullSecrets: optional(list(text({ max: 1024 * 1024, controls: true }), { max: 100 })),
-  registries: optional(
-    object({
-      mirrors: optional(record(host, list(mirror, { max: 20 }))),
-      plainHttp: optional(list(host, { max: 1000 })),
-    }),
-  ),
+  registries: optional(checkRegistries),
 };
 
 /** Mistakes in what was given of an image. */
 export function checkImage(inputs: RootFsInputs): Problem[] {
   const { image, overlay } = inputs;
   if (image === undefined) {
-    const given = (["digest", "pullPolicy", "pullSecrets"] as const).find((key) => inputs[key] !== undefined);
+    const given = (["digest", "pullPolicy", "pullSecrets", "registries"] as const).find(
+      (key) => inputs[key] !== undefined,
+    );
     return given === undefined ? [] : [{ path: given, reason: "needs an image" }];
   }
   if (overlay === false) return [{ path: "overlay", reason: "must not be false: an image is always an overlay" }];
@@ -47,8 +71,10 @@ export function checkImage(inputs: RootFsInputs): Problem[] {
     if (name.kind === "archive" && !name.path.startsWith("/"))
       throw new Error("must name an absolute path after archive:");
     return [];
-  } catch (error) {
-    return [{ path: "image", reason: (error as Error).message }];
+  } catch {
+    // Why it is none would show a part of it. A Pod, whose images are no secrets, says it.
+    const reason = "must be like docker.io/library/nginx:1.27, oci:/srv/nginx:1.27 or archive:/srv/root.tar";
+    return [{ path: "image", reason }];
   }
 }
 
