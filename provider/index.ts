@@ -11,6 +11,7 @@ export type {
 } from "./iptables/rule";
 export { CGroup, type CGroupArgs } from "./resources/cgroup";
 export { File, type FileArgs } from "./resources/file";
+export { HostPorts, type HostPortsArgs, type PortMapping } from "./resources/host-ports";
 export {
   IptablesChain,
   type IptablesChainArgs,
@@ -24,6 +25,8 @@ export { Node, type NodeArgs, type NodeFacts } from "./resources/node";
 export {
   type ContainerArgs,
   type ContainerStatus,
+  type Dns,
+  type Hosts,
   type NamedContainerArgs,
   Process,
   type ProcessArgs,

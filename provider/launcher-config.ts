@@ -22,6 +22,8 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly imageDefaults?: ImageDefaults;
   readonly env: Readonly<Record<string, string>>;
   readonly workingDir?: string;
+  /** The number of the signal that asks it to end; absent: TERM's. */
+  readonly stopSignal?: number;
   readonly runAsUser?: number;
   readonly runAsGroup?: number;
   readonly supplementalGroups?: readonly number[];
@@ -69,6 +71,7 @@ export function launcherConfig(container: ContainerConfig): string {
     ...user(container),
     ...(container.workingDir === undefined ? [] : [["cwd", container.workingDir]]),
     ...imageLines(container),
+    ...(container.stopSignal === undefined ? [] : [["stopsignal", container.stopSignal]]),
     ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
     ...container.command.map((word): Line => ["arg", word]),
   ];

@@ -10,7 +10,10 @@ import { quote } from "./command/quote";
 import { CommandError, InputError } from "./errors";
 import type { Session } from "./ssh/pool";
 
-const scripts = ["keeper.sh"];
+const scripts = [
+  ...["keeper.sh", "keeper-groups.sh", "keeper-run.sh", "keeper-probes.sh", "keeper-words.sh"],
+  ...["prepare.sh", "prepare-network.sh"],
+];
 const launchers: Readonly<Record<string, string>> = { x86_64: "launcher-x86_64", aarch64: "launcher-aarch64" };
 
 const read = (...path: string[]): Buffer => readFileSync(join(__dirname, ...path));

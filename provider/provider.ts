@@ -5,6 +5,7 @@
 import { handler } from "./handler";
 import { cgroupSpec } from "./resources/cgroup";
 import { fileSpec } from "./resources/file";
+import { hostPortsSpec } from "./resources/host-ports";
 import { iptablesChainSpec } from "./resources/iptables-chain";
 import { iptablesRuleSpec } from "./resources/iptables-rule";
 import { mountSpec } from "./resources/mount";
@@ -20,6 +21,7 @@ export const Mount = handler(mountSpec);
 export const Namespace = handler(namespaceSpec);
 export const Node = handler(nodeSpec);
 export const VethPair = handler(vethPairSpec);
+export const HostPorts = handler(hostPortsSpec);
 export const IptablesRule = handler(iptablesRuleSpec);
 export const IptablesChain = handler(iptablesChainSpec);
 export const Process = handler(processSpec);

@@ -20,10 +20,25 @@ let providers: Record<string, unknown>;
 beforeAll(async () => {
   barepod = await import("barepod");
   providers = (await import("barepod/provider")) as unknown as Record<string, unknown>;
-  const { CGroup, File, IptablesChain, IptablesRule, Mount, Namespace, Node, Pod, Process, RootFs, VethPair } = barepod;
+  const {
+    CGroup,
+    File,
+    HostPorts,
+    IptablesChain,
+    IptablesRule,
+    Mount,
+    Namespace,
+    Node,
+    Pod,
+    Process,
+    RootFs,
+    VethPair,
+  } = barepod;
   const node = new Node("Node", { connection: "root@192.0.2.10" });
   new CGroup("CGroup", { node, path: "box" });
   new File("File", { node, path: "/srv/f", content: "" });
+  const namespace = "/run/barepod/namespaces/box";
+  new HostPorts("HostPorts", { node, namespace, interface: "box-eth0", ports: [{ hostPort: 80, containerPort: 80 }] });
   new IptablesChain("IptablesChain", { node, name: "WEB" });
   new IptablesRule("IptablesRule", { node, chain: "INPUT", jump: "DROP" });
   new Mount("Mount", { node, source: "proc", target: "/srv/proc", fsType: "proc" });
@@ -41,6 +56,7 @@ beforeAll(async () => {
           command: ["sleep", "1"],
           volumeMounts: [{ name: "data", mountPath: "/data" }],
           resources: { limits: { memory: "10Mi" } },
+          ports: [{ containerPort: 80, hostPort: 8080 }],
         },
       ],
       volumes: [{ name: "data", emptyDir: { medium: "Memory" } }],
@@ -60,6 +76,7 @@ beforeAll(async () => {
 const types = [
   "CGroup",
   "File",
+  "HostPorts",
   "IptablesChain",
   "IptablesRule",
   "Mount",
@@ -102,6 +119,7 @@ it("keeps a pod's type and the names of its children", () => {
     [
       "barepod:CGroup pod-cgroup",
       "barepod:CGroup pod-cgroup-main",
+      "barepod:HostPorts pod-ports",
       "barepod:Mount pod-volume-data",
       "barepod:Namespace pod-namespace",
       "barepod:Process pod-process",

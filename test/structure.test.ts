@@ -110,11 +110,8 @@ it.skipIf(!existsSync(join(root, "dist/provider/index.js")))(
   },
 );
 
-/** One program on the node, and the reader of one format. */
-const long = ["provider/node-scripts/keeper.sh", "provider/launcher/config.c"];
-
 it("has no file of more than 400 lines", () => {
   const lines = (file: string) => readFileSync(join(root, file), "utf8").split("\n").length - 1;
-  const files = filesBelow("provider", "cli", "tools", "bench").filter((file) => !long.includes(file));
+  const files = filesBelow("provider", "cli", "tools", "bench");
   expect(files.filter((file) => lines(file) > 400)).toEqual([]);
 });

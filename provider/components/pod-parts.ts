@@ -1,10 +1,12 @@
 /** What a pod is made of. The names of its children are frozen: state knows them by these. */
 import * as pulumi from "@pulumi/pulumi";
+import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
 import { type CgroupLimits, CPU_PERIOD, containerCgroup, podCgroup } from "../kubernetes/resources";
 import type { Volume } from "../launcher-config";
 import { boundedName } from "../naming";
 import { CGroup } from "../resources/cgroup";
+import type { HostPorts } from "../resources/host-ports";
 import { Mount } from "../resources/mount";
 import { Namespace } from "../resources/namespace";
 import type { Node } from "../resources/node";
@@ -48,7 +50,11 @@ export function createInterface({ name, node, pod, options }: PodPlace, namespac
 
 /** The group of the whole pod: what its containers may use together. */
 export function createPodGroup(place: PodPlace): CGroup {
-  const limits = podCgroup(place.pod.containers.map(({ resources }) => resources));
+  const { initContainers, containers } = place.pod;
+  const limits = podCgroup(
+    containers.map(({ resources }) => resources),
+    initContainers.map(({ resources, kind }) => ({ ...resources, isSidecar: kind === "sidecar" })),
+  );
   return createGroup(place, `${place.name}-cgroup`, `barepod.pods/${place.id}`, limits);
 }
 
@@ -106,10 +112,26 @@ export function createContainer(
     })),
     runAsUser: security.runAsUser,
     runAsGroup: security.runAsGroup,
+    kind: container.kind === "main" ? undefined : container.kind,
+    startupProbe: container.startupProbe,
+    readinessProbe: container.readinessProbe,
+    livenessProbe: container.livenessProbe,
+    lifecycle: container.lifecycle,
+    stopSignal: container.stopSignal,
+    ...messageOf(container),
     readOnlyRootFilesystem: security.readOnlyRootFilesystem,
     allowPrivilegeEscalation: security.allowPrivilegeEscalation,
     privileged: security.privileged,
     capabilities: { add: [...security.addCapabilities], drop: [...security.dropCapabilities] },
+  };
+}
+
+/** Where it says why it ended, if not where all do. */
+function messageOf({ terminationMessagePath, terminationMessagePolicy }: NormalizedContainer) {
+  return {
+    terminationMessagePath:
+      terminationMessagePath === defaultTerminationMessagePath ? undefined : terminationMessagePath,
+    terminationMessagePolicy: terminationMessagePolicy === "File" ? undefined : terminationMessagePolicy,
   };
 }
 
@@ -137,6 +159,7 @@ export function createProcess(
   parts: {
     readonly namespace: Namespace;
     readonly eth0: VethPair | undefined;
+    readonly ports: HostPorts | undefined;
     readonly volumes: ReadonlyMap<string, PodVolume>;
     readonly containers: NamedContainerArgs[];
   },
@@ -153,12 +176,14 @@ export function createProcess(
       hostNamespaces: pod.hostNetwork ? ["net", "uts"] : undefined,
       mounts,
       interfaces: parts.eth0 === undefined ? [] : [parts.eth0.name],
-      resolvConf: true,
+      hosts: pod.hostNetwork ? pod.hosts : { ...pod.hosts, kernelName: pod.hostname },
+      dns: pod.dns,
       restartPolicy: pod.restartPolicy,
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
+      activeDeadlineSeconds: pod.activeDeadlineSeconds,
       skipAwait: pod.skipAwait ? true : undefined,
       timeoutSeconds: pod.timeoutSeconds,
     },
-    options,
+    parts.ports === undefined ? options : pulumi.mergeOptions(options, { dependsOn: parts.ports }),
   );
 }

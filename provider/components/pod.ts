@@ -3,7 +3,7 @@ import { InputError } from "../errors";
 import { type NormalizedPod, normalizePod } from "../kubernetes/normalize";
 import type { ObjectMeta, PodManifest, PodSpec } from "../kubernetes/types";
 import type { Node } from "../resources/node";
-import type { ContainerStatus } from "../resources/process";
+import type { ContainerStatus, PodCondition } from "../resources/process";
 import {
   createContainer,
   createInterface,
@@ -13,6 +13,7 @@ import {
   createVolume,
   PodPlace,
 } from "./pod-parts";
+import { claimHostPorts, createHostPorts } from "./pod-ports";
 
 /** The arguments of a {@link Pod}: a Kubernetes Pod's, and where it runs. */
 export interface PodArgs extends PodManifest {
@@ -27,6 +28,12 @@ export interface PodStatus {
   /** The pod's address; the node's own with `hostNetwork`. */
   readonly podIP: string;
   readonly hostIP: string;
+  /** `DeadlineExceeded`, or empty. */
+  readonly reason: string;
+  /** `Initialized`, `ContainersReady` and `Ready`. */
+  readonly conditions: readonly PodCondition[];
+  /** Sidecars too. */
+  readonly initContainerStatuses: readonly ContainerStatus[];
   readonly containerStatuses: readonly ContainerStatus[];
 }
 
@@ -35,9 +42,9 @@ export interface PodStatus {
  * each with a root file system, a control group and a log of its own, kept by one keeper.
  *
  * ```
- *   Namespace ─┬─ VethPair ─┐
- *   CGroup ────┼─ CGroup … ─┼─ Process
- *   RootFs … ──┴─ Mount … ──┘
+ *   Namespace ─┬─ VethPair ─┬─ HostPorts ─┐
+ *   CGroup ────┼─ CGroup … ─┼─────────────┼─ Process
+ *   RootFs … ──┴─ Mount … ──┴─────────────┘
  * ```
  *
  * What this release does not do of PodSpec is refused at preview, by its path.
@@ -65,10 +72,13 @@ export class Pod extends pulumi.ComponentResource {
 
     const namespace = createNamespace(place);
     const eth0 = createInterface(place, namespace);
+    const ports = createHostPorts(place, namespace, eth0);
     const group = createPodGroup(place);
     const volumes = new Map(pod.volumes.map((volume) => [volume.name, createVolume(place, volume)]));
-    const containers = pod.containers.map((container) => createContainer(place, container, group, volumes));
-    const process = createProcess(place, { namespace, eth0, volumes, containers });
+    const containers = [...pod.initContainers, ...pod.containers].map((container) =>
+      createContainer(place, container, group, volumes),
+    );
+    const process = createProcess(place, { namespace, eth0, ports, volumes, containers });
 
     this.metadata = pulumi.output({
       name: pod.name,
@@ -79,11 +89,22 @@ export class Pod extends pulumi.ComponentResource {
     }) as pulumi.Output<ObjectMeta>;
     this.spec = pulumi.output(args.spec as never) as pulumi.Output<PodSpec>;
     this.status = pulumi
-      .all([process.phase, process.podIP, process.hostIP, process.containerStatuses])
-      .apply(([phase, podIP, hostIP, containerStatuses]) => ({
+      .all([
+        process.phase,
+        process.podIP,
+        process.hostIP,
+        process.reason,
+        process.conditions,
+        process.initContainerStatuses,
+        process.containerStatuses,
+      ])
+      .apply(([phase, podIP, hostIP, reason, conditions, initContainerStatuses, containerStatuses]) => ({
         phase,
         podIP: pod.hostNetwork ? hostIP : podIP,
         hostIP,
+        reason,
+        conditions,
+        initContainerStatuses,
         containerStatuses,
       }));
     this.registerOutputs({ metadata: this.metadata, spec: this.spec, status: this.status });
@@ -94,8 +115,9 @@ export class Pod extends pulumi.ComponentResource {
     try {
       if ((args as Partial<PodArgs> | undefined)?.on?.reference === undefined)
         throw new InputError("on", 'must be a Node, for example new Node("edge-1", { connection: … })');
-      const pod = normalizePod(name, args);
+      const pod = normalizePod(name, args, args.on.clusterDomain);
       claim(name, args.on, pod);
+      claimHostPorts(name, args.on, pod);
       return pod;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

@@ -7,10 +7,18 @@ import { nodeFolder } from "./node";
 /** One container, as the keeper knows it. */
 export interface ContainerState {
   readonly name: string;
+  /** Whether it runs to its end before the others, beside them, or is one of those that the group is there for. */
+  readonly kind: "init" | "sidecar" | "main";
   /** `running`, `waiting`, `terminated`, or empty before its first start. */
   readonly state: string;
-  /** Why it waits or ended: `CrashLoopBackOff`, `Completed`, `Error`, `OOMKilled`, `StartError`. */
+  /** Why it waits or ended: `CrashLoopBackOff`, `Completed`, `Error`, `OOMKilled`, `StartError`, `CreateContainerConfigError`. */
   readonly reason: string;
+  /** It runs, its startup probe has succeeded and its postStart hook is done. */
+  readonly started: boolean;
+  /** It runs, and its readiness probe says so. */
+  readonly ready: boolean;
+  /** The probe that fails now, and why. */
+  readonly failing?: { readonly probe: string; readonly why: string };
   readonly restarts: number;
   /** The first process on the node, while it runs. */
   readonly pid?: number;
@@ -18,7 +26,9 @@ export interface ContainerState {
   readonly startedAt?: string;
   /** How it ended the last time. */
   readonly last?: { readonly exitCode: number; readonly reason: string };
-  /** What the launcher said when it could not start the program. */
+  /** Of its last end: why it was killed, and its termination message. */
+  readonly message: readonly string[];
+  /** What the launcher said when it could not start the program, or what is missing before it can be. */
   readonly error: string;
   /** Beside such an error: what its root file system is made from, as a RootFs says it. */
   readonly madeFrom?: string;
@@ -29,12 +39,16 @@ export interface ContainerState {
 /** A group of containers and its keeper. */
 export interface ProcessState {
   readonly keeper: boolean;
+  /** Why all of it was ended: `DeadlineExceeded`; otherwise empty. */
+  readonly reason: string;
   readonly restartPolicy: string;
   readonly gracePeriod: number;
   /** The control group of each container that has one, by its name. */
   readonly cgroups: Readonly<Record<string, string>>;
   readonly address: string;
   readonly hostAddress: string;
+  /** What the user should know, said when the containers were prepared. */
+  readonly warnings: readonly string[];
   readonly containers: readonly ContainerState[];
 }
 
@@ -69,18 +83,25 @@ esac
 if { read -r stamp < "$stamp"; } 2>/dev/null; then echo "made$t$stamp"; fi
 }
 if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "$start"; then echo keeper; fi
+if { read -r reason < "$d/keeper.reason"; } 2>/dev/null; then echo "reason$t$reason"; fi
 if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
 if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
+if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do echo "warning$t$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 end=
-while IFS=$t read -r key name cgroup logs _; do
+while IFS=$t read -r key name cgroup logs _ _ kind _; do
 case $key in restart|grace) echo "$key$t$name" ;; end) end=1 ;; container)
-printf 'container\\t%s\\t%s\\n' "$name" "$cgroup"
+printf 'container\\t%s\\t%s\\t%s\\n' "$name" "$cgroup" "$kind"
 status= pid= start= at= code= reason= state= restarts=
 if { read -r restarts < "$d/$name/restarts"; } 2>/dev/null; then echo "restarts$t$restarts"; fi
 if { IFS=$t read -r code reason < "$d/$name/last"; } 2>/dev/null; then echo "last$t$code$t$reason"; fi
+[ ! -s "$d/$name/message" ] || echo "message$t$(head -c 6000 "$d/$name/message" | base64 | tr -d '\\n')"
 if { IFS=$t read -r status pid start at < "$d/$name/status"; } 2>/dev/null && [ "$status" = running ] && alive "$pid" "$start"
-then echo "running$t$pid$t$at"
+then
+echo "running$t$pid$t$at"
+[ ! -e "$d/$name/started" ] || echo started
+[ ! -e "$d/$name/ready" ] || echo ready
+[ ! -s "$d/$name/failing" ] || echo "failing$t$(head -c 2000 "$d/$name/failing" | base64 | tr -d '\\n')"
 else
 if { read -r state < "$d/$name/state"; } 2>/dev/null; then echo "state$t$state"; fi
 [ ! -s "$d/$name/error" ] || { echo "error$t$(head -c 2000 "$d/$name/error" | base64 | tr -d '\\n')"; made_from "$name"; }
@@ -101,11 +122,13 @@ function parseProcess(text: string): ProcessState {
   const groups = blocks.flatMap(([[, name = "", cgroup = "/"] = []]) => (cgroup === "/" ? [] : [[name, cgroup]]));
   return {
     keeper: lines.some(([key]) => key === "keeper"),
+    reason: first("reason"),
     restartPolicy: first("restart"),
     gracePeriod: Number(first("grace")),
     cgroups: Object.fromEntries(groups) as Record<string, string>,
     address: first("address"),
     hostAddress: first("host"),
+    warnings: lines.flatMap(([key, text = ""]) => (key === "warning" ? [text] : [])),
     containers: blocks.map(parseContainer),
   };
 }
@@ -115,14 +138,20 @@ function parseContainer(lines: readonly (readonly string[])[]): ContainerState {
   const running = find("running");
   const last = find("last");
   const madeFrom = find("made")?.[1];
+  const failing = decode(find("failing")?.[1])[0]?.split("\t");
   const [state = "", reason = ""] = running === undefined ? (find("state")?.[1]?.split(" ") ?? []) : ["running"];
   return {
     name: find("container")?.[1] ?? "",
+    kind: (find("container")?.[3] ?? "main") as ContainerState["kind"],
     state,
     reason,
+    started: find("started") !== undefined,
+    ready: find("ready") !== undefined,
+    ...(failing === undefined ? {} : { failing: { probe: failing[0] ?? "", why: failing.slice(1).join(" ") } }),
     restarts: Number(find("restarts")?.[1] ?? 0),
     ...(running === undefined ? {} : { pid: Number(running[1]), startedAt: running[2] ?? "" }),
     ...(last === undefined ? {} : { last: { exitCode: Number(last[1]), reason: last[2] ?? "" } }),
+    message: decode(find("message")?.[1]),
     error: (decode(find("error")?.[1])[0] ?? "").replace(/^launcher: /, ""),
     ...(madeFrom === undefined ? {} : { madeFrom }),
     log: decode(find("log")?.[1]).map((line) => line.replace(/^\S+ std(out|err) [PF] /, "")),

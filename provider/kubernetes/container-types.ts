@@ -20,35 +20,35 @@ export interface Container {
   image?: Input<string | undefined>;
   /** `Always`: every preview asks the registry what the tag stands for, and one that moved replaces the container; when the registry gives no answer, a warning says so and nothing changes. `IfNotPresent`: asked for unless something on the node is made of that image. `Never`: the image has to be on the node. Default `Always` for the tag `latest` or none, else `IfNotPresent`. For an image that lies on the node it has no effect. One of `"Always"`, `"IfNotPresent"`, `"Never"`. */
   imagePullPolicy?: Input<string | undefined>;
-  /** Refused: hooks are not run yet. Accepted: `{}`. */
+  /** What is done when the container has started, and before it ends. Init containers: sidecars only. */
   lifecycle?: Input<Lifecycle | undefined>;
-  /** Refused: probes are not run yet. */
+  /** When it fails, the container is ended, and started again unless spec.restartPolicy is `Never`. */
   livenessProbe?: Input<Probe | undefined>;
   /** DNS label, unique in the pod. Names the log folder. */
   name: Input<string>;
-  /** What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address. */
+  /** What the container listens on. Documents only, as in Kubernetes, but for hostPort: every port is reachable at the pod's address. */
   ports?: Input<Input<ContainerPort>[] | undefined>;
-  /** Refused: probes are not run yet. */
+  /** Whether the container is ready: what `up` waits for. Default: it is when it runs. */
   readinessProbe?: Input<Probe | undefined>;
   /** Refused: resources are not resized in place. */
   resizePolicy?: Input<Input<ContainerResizePolicy>[] | undefined>;
   /** What the container's cgroup may use. */
   resources?: Input<ResourceRequirements | undefined>;
-  /** Refused: set it for the whole pod in spec.restartPolicy. */
+  /** For init containers only: `Always` makes it a sidecar, which runs beside the others, is always started again, and ends after them. */
   restartPolicy?: Input<string | undefined>;
   /** Refused: not implemented; restartPolicy of the pod decides. */
   restartPolicyRules?: Input<Input<ContainerRestartRule>[] | undefined>;
   /** Who the process is and what it may do. */
   securityContext?: Input<SecurityContext | undefined>;
-  /** Refused: probes are not run yet. */
+  /** Until it succeeds the other probes wait; when it fails, the container is ended as by livenessProbe. */
   startupProbe?: Input<Probe | undefined>;
   /** Refused: standard input is /dev/null. Accepted: `false`. */
   stdin?: Input<boolean | undefined>;
   /** Refused: standard input is /dev/null. Accepted: `false`. */
   stdinOnce?: Input<boolean | undefined>;
-  /** Refused: termination messages are not collected. */
+  /** A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged). */
   terminationMessagePath?: Input<string | undefined>;
-  /** Refused: termination messages are not collected. */
+  /** `FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`. */
   terminationMessagePolicy?: Input<string | undefined>;
   /** Refused: containers have no terminal. Accepted: `false`. */
   tty?: Input<boolean | undefined>;
@@ -87,24 +87,37 @@ export interface EnvFromSource {
   secretRef?: Input<SecretEnvSource | undefined>;
 }
 
-/** Refused as a whole. */
+/** What is done around a container's life. */
 export interface Lifecycle {
+  /** Beside the container's program; a failure ends the container. Probes wait for it. */
   postStart?: Input<LifecycleHandler | undefined>;
+  /** Before TERM, within the grace period; after it at least two seconds are left. */
   preStop?: Input<LifecycleHandler | undefined>;
+  /** What is sent in place of TERM, as `SIGUSR1` or `SIGRTMIN+3`. Needs spec.os.name. Default: the image's, else `SIGTERM`. */
   stopSignal?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** How a container is probed: one action, and when it counts. */
 export interface Probe {
+  /** A command in the container, with its user, limits and environment; exit code 0 is success. */
   exec?: Input<ExecAction | undefined>;
+  /** How many failures in a row count. Default 3. */
   failureThreshold?: Input<number | undefined>;
+  /** grpc.health.v1.Health/Check at the pod's address; needs a curl with HTTP/2 on the node. */
   grpc?: Input<GRPCAction | undefined>;
+  /** A request from the node; 200 to 399 is success, redirects are not followed. HTTPS needs curl on the node. */
   httpGet?: Input<HTTPGetAction | undefined>;
+  /** Seconds from the container's start to the first probe. Default 0. */
   initialDelaySeconds?: Input<number | undefined>;
+  /** Seconds from probe to probe. Default 10. */
   periodSeconds?: Input<number | undefined>;
+  /** How many successes in a row count. Default 1, and nothing else for startup and liveness. */
   successThreshold?: Input<number | undefined>;
+  /** A connection from the node, closed at once. */
   tcpSocket?: Input<TCPSocketAction | undefined>;
+  /** Seconds between TERM and KILL when this probe ends the container. Default: the pod's. Not for readiness. */
   terminationGracePeriodSeconds?: Input<number | undefined>;
+  /** Seconds that a probe may take. Default 1. */
   timeoutSeconds?: Input<number | undefined>;
 }
 
@@ -112,9 +125,9 @@ export interface Probe {
 export interface ContainerPort {
   /** 1 to 65535. */
   containerPort: Input<number>;
-  /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `""`. */
+  /** Which of the node's IPv4 addresses hostPort is for. Default: all, `127.0.0.1` too. */
   hostIP?: Input<string | undefined>;
-  /** Refused: ports of the node are not forwarded yet; use hostNetwork. Accepted: `0`. */
+  /** A port of the node that leads to containerPort, for other machines, for the node itself and for the pod; 1 to 65535. One pod of a node has it; a port on which something of the node's listens is refused. With hostNetwork: equal to containerPort. */
   hostPort?: Input<number | undefined>;
   /** At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container. */
   name?: Input<string | undefined>;
@@ -243,39 +256,55 @@ export interface SecretEnvSource {
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** What a hook does: one of these. */
 export interface LifecycleHandler {
+  /** A command in the container, with its user, limits and environment; exit code 0 is success. */
   exec?: Input<ExecAction | undefined>;
+  /** A request from the node; 200 to 399 is success, redirects are not followed. HTTPS needs curl on the node. */
   httpGet?: Input<HTTPGetAction | undefined>;
+  /** Only waits. */
   sleep?: Input<SleepAction | undefined>;
+  /** Refused: Kubernetes accepts it and fails every time; use httpGet or exec. */
   tcpSocket?: Input<TCPSocketAction | undefined>;
 }
 
-/** Refused as a whole. */
+/** A command in the container. */
 export interface ExecAction {
+  /** The words; no shell is involved. In probes `$(NAME)` is replaced as in command. */
   command?: Input<Input<string>[] | undefined>;
 }
 
-/** Refused as a whole. */
+/** A gRPC health check. */
 export interface GRPCAction {
+  /** Refused: HTTP/2 without TLS is spoken. */
   mode?: Input<string | undefined>;
+  /** 1 to 65535. */
   port: Input<number>;
+  /** What is asked for. Default: the empty name. */
   service?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** A request. */
 export interface HTTPGetAction {
+  /** Default: the pod's address. */
   host?: Input<string | undefined>;
+  /** Further headers. */
   httpHeaders?: Input<Input<HTTPHeader>[] | undefined>;
+  /** Path and query. Default `/`. */
   path?: Input<string | undefined>;
+  /** 1 to 65535, or the name of one of the container's ports. */
   port: Input<number | string>;
+  /** Refused: HTTP/1.1 is spoken. */
   protocol?: Input<string | undefined>;
+  /** Default `HTTP`; of `HTTPS` the certificate is not verified. */
   scheme?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** A connection. */
 export interface TCPSocketAction {
+  /** Default: the pod's address. */
   host?: Input<string | undefined>;
+  /** 1 to 65535, or the name of one of the container's ports. */
   port: Input<number | string>;
 }
 
@@ -328,13 +357,16 @@ export interface SecretKeySelector {
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** A pause. */
 export interface SleepAction {
+  /** 0 to the pod's terminationGracePeriodSeconds. */
   seconds: Input<number>;
 }
 
-/** Refused as a whole. */
+/** A header. */
 export interface HTTPHeader {
+  /** Letters, digits and `-`. */
   name: Input<string>;
+  /** The value. */
   value: Input<string>;
 }

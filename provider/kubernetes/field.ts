@@ -6,7 +6,7 @@ export type Release = "next" | "later" | "never";
 /** One field of the table. */
 export interface Field {
   readonly supported: boolean;
-  readonly kind: "string" | "integer" | "boolean" | "object" | "map" | "quantities" | "any";
+  readonly kind: "string" | "integer" | "integerOrString" | "boolean" | "object" | "map" | "quantities" | "any";
   /** A list of `kind`. */
   readonly list?: true;
   /** Supported: what it does on the node. Refused: why, and what to use instead. */
@@ -41,6 +41,7 @@ const supported = (kind: Field["kind"], text: string, extra: Extra = {}): Field 
 });
 export const string = (text: string, extra?: Extra): Field => supported("string", text, extra);
 export const integer = (text: string, extra?: Extra): Field => supported("integer", text, extra);
+export const integerOrString = (text: string, extra?: Extra): Field => supported("integerOrString", text, extra);
 export const boolean = (text: string, extra?: Extra): Field => supported("boolean", text, extra);
 export const quantities = (text: string): Field => supported("quantities", text);
 export const map = (text: string, extra?: Extra): Field => supported("map", text, extra);

@@ -3,16 +3,21 @@ import type { Input } from "@pulumi/pulumi";
 import type { Problem } from "../fields";
 import { effectivePolicy, type PullPolicy } from "../images/policy";
 import { parseReference } from "../images/reference";
+import { defaultTerminationMessagePath } from "./actions";
 import { isCapability } from "./capabilities";
 import { expandContainer } from "./expand";
 import { type ContainerImage, parseImage } from "./image";
-import { dnsLabel, envName, portName } from "./names";
+import { dnsLabel, envName } from "./names";
+import { type NormalizedPort, normalizePorts, type UsablePort } from "./normalize-port";
+import { type NormalizedProbes, normalizeProbes, type ProbePlace, type UsableProbes } from "./normalize-probe";
 import { parseBytes, parseCpuMilli, parseQuantity } from "./quantity";
 import type { ContainerResources } from "./resources";
 import { attempt, check, cleanPath, unique } from "./rules";
 
 /** A container in which every default is filled in and every `$(NAME)` replaced. */
-export interface NormalizedContainer {
+export interface NormalizedContainer extends NormalizedProbes {
+  /** `init`: runs to its end before the others start; `sidecar`: an init container that is kept running. */
+  readonly kind: "init" | "sidecar" | "main";
   readonly name: string;
   readonly image: ContainerImage;
   /** Kubernetes' default is filled in. */
@@ -28,13 +33,8 @@ export interface NormalizedContainer {
   readonly resources: ContainerResources;
   readonly mounts: readonly NormalizedMount[];
   readonly security: NormalizedSecurity;
-}
-
-/** A port that a container listens on. */
-export interface NormalizedPort {
-  readonly name?: string;
-  readonly containerPort: number;
-  readonly protocol: "TCP" | "UDP" | "SCTP";
+  readonly terminationMessagePath: string;
+  readonly terminationMessagePolicy: "File" | "FallbackToLogsOnError";
 }
 
 /** Where a container sees a volume. */
@@ -61,7 +61,7 @@ export interface NormalizedSecurity {
 type Quantities = Map<string, string | number>;
 
 /** A container as the walk leaves it. */
-export interface UsableContainer {
+export interface UsableContainer extends UsableProbes {
   name?: string;
   image?: string;
   imagePullPolicy?: PullPolicy;
@@ -69,10 +69,13 @@ export interface UsableContainer {
   args?: (Input<string> | undefined)[];
   env?: ({ name?: string; value?: Input<string> } | undefined)[];
   workingDir?: string;
-  ports?: ({ name?: string; containerPort?: number; protocol?: NormalizedPort["protocol"] } | undefined)[];
+  ports?: (UsablePort | undefined)[];
   resources?: { limits?: Quantities; requests?: Quantities };
   volumeMounts?: ({ name?: string; mountPath?: string; readOnly?: boolean } | undefined)[];
   securityContext?: UsableSecurity;
+  restartPolicy?: "Always";
+  terminationMessagePath?: string;
+  terminationMessagePolicy?: "File" | "FallbackToLogsOnError";
 }
 
 interface UsableSecurity {
@@ -84,11 +87,12 @@ interface UsableSecurity {
   privileged?: boolean;
 }
 
-/** Checks one container. `volumes` are the names that its mounts may use. */
+/** Checks one container, of `place.kind`. `volumes` are the names that its mounts may use. */
 export function normalizeContainer(
   container: UsableContainer,
   path: string,
-  volumes: ReadonlySet<string>,
+  { volumes, hostNetwork }: { volumes: ReadonlySet<string>; hostNetwork: boolean },
+  place: ProbePlace,
   problems: Problem[],
 ): NormalizedContainer {
   const { name = "", workingDir } = container;
@@ -103,12 +107,22 @@ export function normalizeContainer(
   });
   const command = (container.command ?? []).filter((part) => part !== undefined);
   const args = (container.args ?? []).filter((part) => part !== undefined);
+  if (container.restartPolicy !== undefined && place.kind === "main") {
+    problems.push({
+      path: `${path}.restartPolicy`,
+      reason: "is for init containers; the pod's spec.restartPolicy decides",
+    });
+  }
+  const ports = normalizePorts(container.ports ?? [], `${path}.ports`, hostNetwork, problems);
   return {
+    kind: place.kind,
     name,
     ...normalizeImage(container, path, problems),
     ...expandContainer({ command, args, env }),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
-    ports: normalizePorts(container.ports ?? [], `${path}.ports`, problems),
+    ports,
+    ...normalizeProbes(container, { ports, env }, place, path, problems),
+    ...normalizeMessage(container, path, problems),
     resources: normalizeResources(container.resources ?? {}, `${path}.resources`, problems),
     mounts: normalizeMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, volumes, problems),
     security: normalizeSecurity(container.securityContext ?? {}, `${path}.securityContext`, problems),
@@ -138,20 +152,16 @@ function normalizeImage(
   };
 }
 
-function normalizePorts(
-  ports: NonNullable<UsableContainer["ports"]>,
+function normalizeMessage(
+  { terminationMessagePath = "", terminationMessagePolicy = "File" }: UsableContainer,
   path: string,
   problems: Problem[],
-): NormalizedPort[] {
-  unique(ports, "name", (i) => `${path}[${i}].name`, problems);
-  return ports.map((port, i) => {
-    const { name, containerPort = 1, protocol = "TCP" } = port ?? {};
-    if (containerPort < 1 || containerPort > 65535) {
-      problems.push({ path: `${path}[${i}].containerPort`, reason: "must be between 1 and 65535" });
-    }
-    if (name !== undefined) check(portName, name, `${path}[${i}].name`, problems);
-    return { ...(name !== undefined && { name }), containerPort, protocol };
-  });
+): Pick<NormalizedContainer, "terminationMessagePath" | "terminationMessagePolicy"> {
+  const file = terminationMessagePath === "" ? defaultTerminationMessagePath : cleanPath(terminationMessagePath);
+  if (!file.startsWith("/") || file === "/") {
+    problems.push({ path: `${path}.terminationMessagePath`, reason: "must be the absolute path of a file" });
+  }
+  return { terminationMessagePath: file, terminationMessagePolicy };
 }
 
 const RESOURCES = {

@@ -7,6 +7,13 @@ import { InputError } from "../errors";
 import type { Problem } from "../fields";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "./names";
 import { type NormalizedContainer, normalizeContainer, type UsableContainer } from "./normalize-container";
+import {
+  DEFAULT_CLUSTER_DOMAIN,
+  type NormalizedNetwork,
+  normalizeNetwork,
+  type UsableNetwork,
+} from "./normalize-network";
+import { checkHostPorts } from "./normalize-port";
 import { type NormalizedVolume, normalizeVolumes, type UsableVolume } from "./normalize-volume";
 import { isEventual } from "./plain";
 import { check, unique } from "./rules";
@@ -17,17 +24,19 @@ export type { NormalizedContainer } from "./normalize-container";
 export type { NormalizedVolume } from "./normalize-volume";
 
 /** A Pod in which every default is filled in and every rule holds. */
-export interface NormalizedPod {
+export interface NormalizedPod extends NormalizedNetwork {
   readonly name: string;
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, Input<string>>>;
-  /** What the pod's UTS namespace is called; with hostNetwork there is none, and the node's name stays. */
-  readonly hostname: string;
   readonly hostNetwork: boolean;
   readonly shareProcessNamespace: boolean;
   readonly restartPolicy: RestartPolicy;
   readonly terminationGracePeriodSeconds: number;
+  /** Seconds from the pod's first start; absent: no limit. */
+  readonly activeDeadlineSeconds?: number;
+  /** Sidecars too: those with restartPolicy `Always`. */
+  readonly initContainers: readonly NormalizedContainer[];
   readonly containers: readonly NormalizedContainer[];
   readonly volumes: readonly NormalizedVolume[];
   /** Annotation `pulumi.com/skipAwait`: do not wait until the pod is ready. */
@@ -55,11 +64,12 @@ interface UsablePod {
     labels?: Map<string, string>;
     annotations?: Map<string, Input<string>>;
   };
-  spec?: {
+  spec?: UsableNetwork & {
+    initContainers?: (UsableContainer | undefined)[];
     containers?: (UsableContainer | undefined)[];
+    os?: { name?: string };
+    activeDeadlineSeconds?: number;
     volumes?: (UsableVolume | undefined)[];
-    hostname?: string;
-    hostNetwork?: boolean;
     shareProcessNamespace?: boolean;
     restartPolicy?: RestartPolicy;
     terminationGracePeriodSeconds?: number;
@@ -75,15 +85,18 @@ const OWN_ARGS = ["on"];
 /**
  * Checks a pod and fills in what it leaves out.
  *
- * `name` is the Pulumi resource's name. All mistakes are reported at once: one as an {@link InputError} with its path,
+ * `name` is the Pulumi resource's name, `clusterDomain` the node's. All mistakes are reported at once: one as an {@link InputError} with its path,
  * several as a {@link PodInputError}. No message contains a value that could be secret.
  */
-export function normalizePod(name: string, args: unknown): NormalizedPod {
+export function normalizePod(name: string, args: unknown, clusterDomain = DEFAULT_CLUSTER_DOMAIN): NormalizedPod {
   const problems: Problem[] = [];
   const pod = walkObject(withoutOwnArgs(args), POD, "", problems) as UsablePod;
+  const metadata = normalizeMetadata(name, pod.metadata ?? {}, problems);
+  const names = { pod: metadata.name, namespace: metadata.namespace, clusterDomain };
   const normalized = {
-    ...normalizeMetadata(name, pod.metadata ?? {}, problems),
-    ...normalizeSpec(name, pod, problems),
+    ...metadata,
+    ...normalizeNetwork(pod.spec ?? {}, names, problems),
+    ...normalizeSpec(pod, problems),
   };
   const [first, second] = problems;
   if (first && !second) throw new InputError(first.path, first.reason);
@@ -150,12 +163,14 @@ function normalizeAnnotations(
   return { skipAwait: skipAwait === "true", ...(timeout !== undefined && { timeoutSeconds: Number(timeout) }) };
 }
 
-function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]) {
+function normalizeSpec(pod: UsablePod, problems: Problem[]) {
   const { hostNetwork = false, shareProcessNamespace = false, restartPolicy = "Always" as const } = pod.spec ?? {};
-  const { hostname, containers = [], terminationGracePeriodSeconds = 30 } = pod.spec ?? {};
-  if (hostname !== undefined && hostNetwork) {
-    problems.push({ path: "spec.hostname", reason: "a pod with hostNetwork keeps the node's host name; leave it out" });
-  } else if (hostname !== undefined) check(dnsLabel, hostname, "spec.hostname", problems);
+  const {
+    containers = [],
+    initContainers = [],
+    activeDeadlineSeconds,
+    terminationGracePeriodSeconds = 30,
+  } = pod.spec ?? {};
   if (terminationGracePeriodSeconds < 0) {
     problems.push({ path: "spec.terminationGracePeriodSeconds", reason: "must be 0 or more" });
   }
@@ -166,20 +181,30 @@ function normalizeSpec(resourceName: string, pod: UsablePod, problems: Problem[]
     problems.push({ path: "spec.containers", reason: "must have at least one container" });
   }
   const volumes = normalizeVolumes(pod.spec?.volumes ?? [], problems);
-  unique(containers, "name", (i) => `spec.containers[${i}].name`, problems);
-  const names = new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? []));
+  if (activeDeadlineSeconds !== undefined && (activeDeadlineSeconds < 1 || activeDeadlineSeconds > 2 ** 31 - 1)) {
+    problems.push({ path: "spec.activeDeadlineSeconds", reason: "must be between 1 and 2147483647" });
+  }
+  const pathOf = (i: number) =>
+    i < initContainers.length ? `spec.initContainers[${i}]` : `spec.containers[${i - initContainers.length}]`;
+  unique([...initContainers, ...containers], "name", (i) => `${pathOf(i)}.name`, problems);
+  const hasOs = pod.spec?.os?.name !== undefined;
+  const placeOf = (kind: "init" | "sidecar" | "main") => ({ kind, terminationGracePeriodSeconds, hasOs });
+  const known = { volumes: new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? [])), hostNetwork };
+  const normalize = (one: UsableContainer | undefined, i: number, kind: "init" | "sidecar" | "main") =>
+    normalizeContainer(one ?? {}, pathOf(i), known, placeOf(kind), problems);
+  const before = initContainers.map((one, i) =>
+    normalize(one, i, one?.restartPolicy === "Always" ? "sidecar" : "init"),
+  );
+  const main = containers.map((one, i) => normalize(one, i + before.length, "main"));
+  checkHostPorts([...before, ...main], (i) => `${pathOf(i)}.ports`, problems);
   return {
-    hostname: hostname ?? hostnameOf(pod.metadata?.name ?? resourceName),
     hostNetwork,
     shareProcessNamespace,
     restartPolicy,
     terminationGracePeriodSeconds,
-    containers: containers.map((one, i) => normalizeContainer(one ?? {}, `spec.containers[${i}]`, names, problems)),
+    ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
+    initContainers: before,
+    containers: main,
     volumes,
   };
-}
-
-/** A host name has at most 63 characters; cut as a kubelet cuts it. */
-function hostnameOf(podName: string): string {
-  return podName.slice(0, 63).replace(/[-.]+$/, "");
 }

@@ -50,11 +50,31 @@ export function containerCgroup(c: ContainerResources): CgroupLimits {
   return limits(c.cpuRequestMilli ?? c.cpuLimitMilli ?? 0, c.cpuLimitMilli, c.memoryLimitBytes);
 }
 
-/** The cgroup around a pod: sums, and a limit only where every container has one. */
-export function podCgroup(containers: readonly ContainerResources[]): CgroupLimits {
+/** The resources of an init container; a sidecar stays beside the others. */
+export interface InitContainerResources extends ContainerResources {
+  readonly isSidecar: boolean;
+}
+
+/**
+ * The cgroup around a pod: what its containers and sidecars may use together, or one init container with the sidecars before
+ * it, whichever is more; a limit only where every container has one (k8s.io/component-helpers/resource).
+ */
+export function podCgroup(
+  containers: readonly ContainerResources[],
+  inits: readonly InitContainerResources[] = [],
+): CgroupLimits {
+  const most = (key: keyof ContainerResources): number => {
+    const sidecarsBefore = (end: number) =>
+      sum(
+        inits.slice(0, end).filter(({ isSidecar }) => isSidecar),
+        key,
+      );
+    const initial = inits.map((init, i) => (init[key] ?? 0) + sidecarsBefore(i));
+    return Math.max(sum(containers, key) + sidecarsBefore(inits.length), ...initial);
+  };
   const limit = (key: "cpuLimitMilli" | "memoryLimitBytes") =>
-    containers.every((c) => c[key]) ? sum(containers, key) : undefined;
-  return limits(sum(containers, "cpuRequestMilli"), limit("cpuLimitMilli"), limit("memoryLimitBytes"));
+    [...containers, ...inits].every((c) => c[key]) ? most(key) : undefined;
+  return limits(most("cpuRequestMilli"), limit("cpuLimitMilli"), limit("memoryLimitBytes"));
 }
 
 function limits(requestMilli: number, limitMilli: number | undefined, memoryMax: number | undefined): CgroupLimits {

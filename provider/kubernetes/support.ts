@@ -22,10 +22,8 @@ import {
   refusedMap,
   string,
 } from "./field";
+import { HOOK, PROBE } from "./support-actions";
 
-const HANDLER = "host httpHeaders[]{name value} path port protocol scheme";
-const PROBE = `exec{command[]} failureThreshold grpc{mode port service} httpGet{${HANDLER}} initialDelaySeconds periodSeconds successThreshold tcpSocket{host port} terminationGracePeriodSeconds timeoutSeconds`;
-const HOOK = `exec{command[]} httpGet{${HANDLER}} sleep{seconds} tcpSocket{host port}`;
 const SELECTOR = "matchExpressions[]{key operator values[]} matchLabels{}";
 const NODE_TERM = "matchExpressions[]{key operator values[]} matchFields[]{key operator values[]}";
 const POD_TERM = `labelSelector{${SELECTOR}} matchLabelKeys[] mismatchLabelKeys[] namespaceSelector{${SELECTOR}} namespaces[] topologyKey`;
@@ -39,7 +37,6 @@ const SECURITY_CONTEXT_TEXT = "not implemented for the whole pod; set it in the 
 const WINDOWS = "the nodes are Linux machines";
 const SCHEDULER = "nothing schedules here: `on` names the node";
 const SERVER_SET = "set by the API server of a cluster, never by the user";
-const NO_PROBES = "probes are not run yet";
 const NO_CSI = "there is no CSI and no cloud controller on the node; mount it on the node and use hostPath";
 
 const SECURITY_CONTEXT: Fields = {
@@ -101,26 +98,35 @@ const CONTAINER: Fields = {
     "`Always`: every preview asks the registry what the tag stands for, and one that moved replaces the container; when the registry gives no answer, a warning says so and nothing changes. `IfNotPresent`: asked for unless something on the node is made of that image. `Never`: the image has to be on the node. Default `Always` for the tag `latest` or none, else `IfNotPresent`. For an image that lies on the node it has no effect.",
     { values: ["Always", "IfNotPresent", "Never"] },
   ),
-  lifecycle: refused("hooks are not run yet", "next", {
-    below: `postStart{${HOOK}} preStop{${HOOK}} stopSignal`,
-    values: ["{}"],
-  }),
-  livenessProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  lifecycle: object(
+    "What is done when the container has started, and before it ends. Init containers: sidecars only.",
+    {
+      postStart: object("Beside the container's program; a failure ends the container. Probes wait for it.", HOOK),
+      preStop: object("Before TERM, within the grace period; after it at least two seconds are left.", HOOK),
+      stopSignal: string(
+        "What is sent in place of TERM, as `SIGUSR1` or `SIGRTMIN+3`. Needs spec.os.name. Default: the image's, else `SIGTERM`.",
+      ),
+    },
+  ),
+  livenessProbe: object(
+    "When it fails, the container is ended, and started again unless spec.restartPolicy is `Never`.",
+    PROBE,
+  ),
   name: string("DNS label, unique in the pod. Names the log folder.", REQUIRED),
   ports: object(
-    "What the container listens on. Documents only, as in Kubernetes: every port is reachable at the pod's address.",
+    "What the container listens on. Documents only, as in Kubernetes, but for hostPort: every port is reachable at the pod's address.",
     {
       containerPort: integer("1 to 65535.", REQUIRED),
-      hostIP: refused("ports of the node are not forwarded yet; use hostNetwork", "next", { values: [""] }),
-      hostPort: refused("ports of the node are not forwarded yet; use hostNetwork", "next", {
-        values: [0],
-      }),
+      hostIP: string("Which of the node's IPv4 addresses hostPort is for. Default: all, `127.0.0.1` too."),
+      hostPort: integer(
+        "A port of the node that leads to containerPort, for other machines, for the node itself and for the pod; 1 to 65535. One pod of a node has it; a port on which something of the node's listens is refused. With hostNetwork: equal to containerPort.",
+      ),
       name: string("At most 15 of a-z, 0-9 and `-`, with a letter; unique in the container."),
       protocol: string("Default `TCP`.", { values: ["TCP", "UDP", "SCTP"] }),
     },
     LIST,
   ),
-  readinessProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  readinessProbe: object("Whether the container is ready: what `up` waits for. Default: it is when it runs.", PROBE),
   resizePolicy: refusedList("resources are not resized in place", "later", "resourceName restartPolicy"),
   resources: object("What the container's cgroup may use.", {
     claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
@@ -131,18 +137,29 @@ const CONTAINER: Fields = {
       "`cpu` (the weight against other containers) and `memory` (noted; it has no effect on a node by itself). Default: the limits.",
     ),
   }),
-  restartPolicy: refused("set it for the whole pod in spec.restartPolicy", "next"),
+  restartPolicy: string(
+    "For init containers only: `Always` makes it a sidecar, which runs beside the others, is always started again, and ends after them.",
+    { values: ["Always"] },
+  ),
   restartPolicyRules: refusedList(
     "not implemented; restartPolicy of the pod decides",
     "later",
     "action exitCodes{operator values[]}",
   ),
   securityContext: object("Who the process is and what it may do.", SECURITY_CONTEXT),
-  startupProbe: refused(NO_PROBES, "next", { below: PROBE }),
+  startupProbe: object(
+    "Until it succeeds the other probes wait; when it fails, the container is ended as by livenessProbe.",
+    PROBE,
+  ),
   stdin: refused("standard input is /dev/null", "later", { values: [false] }),
   stdinOnce: refused("standard input is /dev/null", "later", { values: [false] }),
-  terminationMessagePath: refused("termination messages are not collected", "later"),
-  terminationMessagePolicy: refused("termination messages are not collected", "later"),
+  terminationMessagePath: string(
+    "A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged).",
+  ),
+  terminationMessagePolicy: string(
+    "`FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`.",
+    { values: ["File", "FallbackToLogsOnError"] },
+  ),
   tty: refused("containers have no terminal", "later", { values: [false] }),
   volumeDevices: refusedList("block devices are not handed to containers", "later", "devicePath name"),
   volumeMounts: object(
@@ -169,7 +186,6 @@ const CONTAINER: Fields = {
   workingDir: string("Where the process starts, absolute. Default: the image's, else `/`."),
 };
 
-const INIT_CONTAINERS = refusedList("init containers are not run yet", "next");
 const EPHEMERAL = refused("nobody can attach to a running pod; enter its namespaces with nsenter", "never");
 
 const VOLUME: Fields = {
@@ -239,19 +255,37 @@ const VOLUME: Fields = {
 };
 
 const POD_SPEC: Fields = {
-  activeDeadlineSeconds: refused("pods are not ended by a deadline yet", "later"),
+  activeDeadlineSeconds: integer(
+    "Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Changing it replaces the containers' process.",
+  ),
   affinity: refused(SCHEDULER, "later", {
     below: `nodeAffinity{preferredDuringSchedulingIgnoredDuringExecution[]{preference{${NODE_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution{nodeSelectorTerms[]{${NODE_TERM}}}} podAffinity{${POD_AFFINITY}} podAntiAffinity{${POD_AFFINITY}}`,
     values: ["{}"],
   }),
   automountServiceAccountToken: refused("there is no API server to have an account at", "never", { values: [false] }),
   containers: object("The containers, started in this order; at least one.", CONTAINER, { list: true, required: true }),
-  dnsConfig: refused("resolv.conf cannot be changed yet", "next", {
-    below: "nameservers[] options[]{name value} searches[]",
-    values: ["{}"],
+  dnsConfig: object("Added to what dnsPolicy puts into /etc/resolv.conf.", {
+    nameservers: string(
+      "IP addresses, at most 3, after those of the policy. Of all of them the first three count.",
+      LIST,
+    ),
+    options: object(
+      "Options of resolv.conf(5), in place of those of the same name.",
+      { name: string("Printable ASCII without blanks."), value: string("Default: none, as for `rotate`.") },
+      LIST,
+    ),
+    searches: string(
+      "Domains, at most 32 and 2048 characters in all, after those of the policy; what goes beyond these limits then is left out.",
+      LIST,
+    ),
   }),
-  dnsPolicy: refused("there is no cluster DNS: pods resolve as the node does", "next", { values: ["Default"] }),
-  enableServiceLinks: refused("no variables are made for Services", "later", { values: [false] }),
+  dnsPolicy: string(
+    "Where names are asked for. `ClusterFirst` (default): at the node's cluster DNS, with the searches of the namespace and `ndots:5`; on a node without one as with `Default`, and a warning where the policy is given. With hostNetwork it means `Default`, and `ClusterFirstWithHostNet` the cluster's. `Default`: as the node asks, with systemd-resolved at the real servers. `None`: as dnsConfig says.",
+    { values: ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"] },
+  ),
+  enableServiceLinks: boolean(
+    "Whether variables are made for the Services of the namespace. There are no Services yet, so there are none either way.",
+  ),
   ephemeralContainers: {
     ...EPHEMERAL,
     list: true,
@@ -259,7 +293,11 @@ const POD_SPEC: Fields = {
     fields: refusedAll({ ...CONTAINER, targetContainerName: EPHEMERAL }, EPHEMERAL),
   },
   evictionResponders: refusedList("nothing evicts pods", "never", "name priority"),
-  hostAliases: refusedList("/etc/hosts cannot be extended yet", "next", "hostnames[] ip"),
+  hostAliases: object(
+    "Lines at the end of /etc/hosts, which is made as a kubelet makes it unless a container mounts its own there.",
+    { hostnames: string("DNS subdomains.", LIST), ip: string("An IPv4 or IPv6 address.", REQUIRED) },
+    LIST,
+  ),
   hostIPC: refused("pods have an IPC namespace of their own", "later", { values: [false] }),
   hostNetwork: boolean(
     "`true`: the pod uses the node's network and host name. Default `false`: its own namespace and address.",
@@ -269,17 +307,23 @@ const POD_SPEC: Fields = {
   hostname: string(
     "DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. Not with hostNetwork.",
   ),
-  hostnameOverride: refused("not implemented; use hostname", "later"),
+  hostnameOverride: string(
+    "DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN.",
+  ),
   imagePullSecrets: refusedList(
     "Secrets do not exist yet; log in on the machine that runs Pulumi: `docker login`",
     "next",
     "name",
   ),
-  initContainers: { ...INIT_CONTAINERS, kind: "object", fields: refusedAll(CONTAINER, INIT_CONTAINERS) },
+  initContainers: object(
+    "Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them.",
+    CONTAINER,
+    LIST,
+  ),
   nodeName: refused(SCHEDULER, "never", { values: [""] }),
   nodeSelector: refusedMap(SCHEDULER, "later"),
   os: object("Says that the pod is for Linux.", {
-    name: refused(WINDOWS, "never", { values: ["linux"] }),
+    name: string("`linux`.", { required: true, values: ["linux"] }),
   }),
   overhead: refusedMap("there are no runtime classes", "never"),
   preemptionPolicy: refused("nothing preempts pods", "never"),
@@ -309,9 +353,13 @@ const POD_SPEC: Fields = {
   }),
   serviceAccount: refused("there is no API server to have an account at", "never"),
   serviceAccountName: refused("there is no API server to have an account at", "never"),
-  setHostnameAsFQDN: refused("pods have no domain yet", "later", { values: [false] }),
+  setHostnameAsFQDN: boolean(
+    "`true`, with a subdomain: `hostname` prints the whole name, which must have at most 64 characters. Default `false`. Not with hostNetwork.",
+  ),
   shareProcessNamespace: boolean("`true`: the containers see each other's processes. Default `false`."),
-  subdomain: refused("pods have no domain yet", "later", { values: [""] }),
+  subdomain: string(
+    "DNS label. /etc/hosts then has the name HOSTNAME.SUBDOMAIN.NAMESPACE.svc.DOMAIN, too; DOMAIN is the Node's clusterDomain. Not with hostNetwork.",
+  ),
   terminationGracePeriodSeconds: integer("Seconds between TERM and KILL when the pod ends, 0 to 86400. Default 30."),
   tolerations: refusedList(SCHEDULER, "never", "effect key operator tolerationSeconds value"),
   topologySpreadConstraints: refusedList(

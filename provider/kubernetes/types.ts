@@ -76,7 +76,7 @@ export interface ObjectMeta {
 
 /** What a pod runs. */
 export interface PodSpec {
-  /** Refused: pods are not ended by a deadline yet. */
+  /** Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Changing it replaces the containers' process. */
   activeDeadlineSeconds?: Input<number | undefined>;
   /** Refused: nothing schedules here: `on` names the node. Accepted: `{}`. */
   affinity?: Input<Affinity | undefined>;
@@ -84,17 +84,17 @@ export interface PodSpec {
   automountServiceAccountToken?: Input<boolean | undefined>;
   /** The containers, started in this order; at least one. */
   containers: Input<Input<Container>[]>;
-  /** Refused: resolv.conf cannot be changed yet. Accepted: `{}`. */
+  /** Added to what dnsPolicy puts into /etc/resolv.conf. */
   dnsConfig?: Input<PodDNSConfig | undefined>;
-  /** Refused: there is no cluster DNS: pods resolve as the node does. Accepted: `"Default"`. */
+  /** Where names are asked for. `ClusterFirst` (default): at the node's cluster DNS, with the searches of the namespace and `ndots:5`; on a node without one as with `Default`, and a warning where the policy is given. With hostNetwork it means `Default`, and `ClusterFirstWithHostNet` the cluster's. `Default`: as the node asks, with systemd-resolved at the real servers. `None`: as dnsConfig says. */
   dnsPolicy?: Input<string | undefined>;
-  /** Refused: no variables are made for Services. Accepted: `false`. */
+  /** Whether variables are made for the Services of the namespace. There are no Services yet, so there are none either way. */
   enableServiceLinks?: Input<boolean | undefined>;
   /** Refused: nobody can attach to a running pod; enter its namespaces with nsenter. */
   ephemeralContainers?: Input<Input<EphemeralContainer>[] | undefined>;
   /** Refused: nothing evicts pods. */
   evictionResponders?: Input<Input<EvictionResponder>[] | undefined>;
-  /** Refused: /etc/hosts cannot be extended yet. */
+  /** Lines at the end of /etc/hosts, which is made as a kubelet makes it unless a container mounts its own there. */
   hostAliases?: Input<Input<HostAlias>[] | undefined>;
   /** Refused: pods have an IPC namespace of their own. Accepted: `false`. */
   hostIPC?: Input<boolean | undefined>;
@@ -106,11 +106,11 @@ export interface PodSpec {
   hostUsers?: Input<boolean | undefined>;
   /** DNS label; what `hostname` prints in the pod. Default: the pod's name, cut to 63 characters. Not with hostNetwork. */
   hostname?: Input<string | undefined>;
-  /** Refused: not implemented; use hostname. */
+  /** DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN. */
   hostnameOverride?: Input<string | undefined>;
   /** Refused: Secrets do not exist yet; log in on the machine that runs Pulumi: `docker login`. */
   imagePullSecrets?: Input<Input<LocalObjectReference>[] | undefined>;
-  /** Refused: init containers are not run yet. */
+  /** Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them. */
   initContainers?: Input<Input<Container>[] | undefined>;
   /** Refused: nothing schedules here: `on` names the node. Accepted: `""`. */
   nodeName?: Input<string | undefined>;
@@ -148,11 +148,11 @@ export interface PodSpec {
   serviceAccount?: Input<string | undefined>;
   /** Refused: there is no API server to have an account at. */
   serviceAccountName?: Input<string | undefined>;
-  /** Refused: pods have no domain yet. Accepted: `false`. */
+  /** `true`, with a subdomain: `hostname` prints the whole name, which must have at most 64 characters. Default `false`. Not with hostNetwork. */
   setHostnameAsFQDN?: Input<boolean | undefined>;
   /** `true`: the containers see each other's processes. Default `false`. */
   shareProcessNamespace?: Input<boolean | undefined>;
-  /** Refused: pods have no domain yet. Accepted: `""`. */
+  /** DNS label. /etc/hosts then has the name HOSTNAME.SUBDOMAIN.NAMESPACE.svc.DOMAIN, too; DOMAIN is the Node's clusterDomain. Not with hostNetwork. */
   subdomain?: Input<string | undefined>;
   /** Seconds between TERM and KILL when the pod ends, 0 to 86400. Default 30. */
   terminationGracePeriodSeconds?: Input<number | undefined>;
@@ -187,10 +187,13 @@ export interface OwnerReference {
   uid: Input<string>;
 }
 
-/** Refused as a whole. */
+/** What is added to /etc/resolv.conf. */
 export interface PodDNSConfig {
+  /** IP addresses, at most 3, after those of the policy. Of all of them the first three count. */
   nameservers?: Input<Input<string>[] | undefined>;
+  /** Options of resolv.conf(5), in place of those of the same name. */
   options?: Input<Input<PodDNSConfigOption>[] | undefined>;
+  /** Domains, at most 32 and 2048 characters in all, after those of the policy; what goes beyond these limits then is left out. */
   searches?: Input<Input<string>[] | undefined>;
 }
 
@@ -205,9 +208,11 @@ export interface EvictionResponder {
   priority: Input<number>;
 }
 
-/** Refused as a whole. */
+/** A line of /etc/hosts. */
 export interface HostAlias {
+  /** DNS subdomains. */
   hostnames?: Input<Input<string>[] | undefined>;
+  /** An IPv4 or IPv6 address. */
   ip: Input<string>;
 }
 
@@ -218,7 +223,7 @@ export interface LocalObjectReference {
 
 /** The operating system that a pod is for. */
 export interface PodOS {
-  /** Refused: the nodes are Linux machines. Accepted: `"linux"`. */
+  /** `linux`. */
   name: Input<string>;
 }
 
@@ -252,9 +257,11 @@ export interface PodSecurityContext {
   windowsOptions?: Input<WindowsSecurityContextOptions | undefined>;
 }
 
-/** Refused as a whole. */
+/** An option of resolv.conf(5). */
 export interface PodDNSConfigOption {
+  /** Printable ASCII without blanks. */
   name?: Input<string | undefined>;
+  /** Default: none, as for `rotate`. */
   value?: Input<string | undefined>;
 }
 

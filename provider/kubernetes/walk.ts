@@ -84,14 +84,25 @@ function walkLeaf(value: unknown, field: Field, path: string, problems: Problem[
     return undefined;
   };
   if (isEventual(value)) return field.output ? value : refuse(NOT_PLAIN);
-  if (field.kind === "integer" ? !Number.isSafeInteger(value) : typeof value !== field.kind) {
-    return refuse(`must be ${field.kind === "integer" ? "an integer" : `a ${field.kind}`}, not ${typeOf(value)}`);
-  }
+  if (!isOfKind(value, field.kind)) return refuse(`must be ${KINDS[field.kind] ?? field.kind}, not ${typeOf(value)}`);
   if (field.values && !field.values.includes(value as string)) {
     return refuse(`must be ${oneOf(field.values)}, not ${printed(value as string)}`);
   }
   if (typeof value === "string" && value.includes("\0")) return refuse("must not contain a NUL byte");
   return value;
+}
+
+const KINDS: Readonly<Record<string, string>> = {
+  integer: "an integer",
+  integerOrString: "an integer or a string",
+  string: "a string",
+  boolean: "a boolean",
+};
+
+function isOfKind(value: unknown, kind: Field["kind"]): boolean {
+  const isInteger = Number.isSafeInteger(value);
+  if (kind === "integerOrString") return isInteger || typeof value === "string";
+  return kind === "integer" ? isInteger : typeof value === kind;
 }
 
 /** Whether a refused field is given in a way that asks for nothing, or for what happens anyway. */

@@ -5,6 +5,8 @@ import { type Command, raw, sh, write } from "../command/command";
 import { makeFolder, removeFolder } from "../command/folders";
 import { findAddress, logFolders, type NodeState, nodeFacts, nodeFolder } from "../facts/node";
 import { oneOf, optional, parsed, required, text } from "../fields";
+import { dnsSubdomain } from "../kubernetes/names";
+import { DEFAULT_CLUSTER_DOMAIN } from "../kubernetes/normalize-network";
 import { packagesFor } from "../packages";
 import {
   defineSpec,
@@ -41,6 +43,12 @@ export interface NodeArgs {
   readonly packages?: pulumi.Input<"check" | "install"> | undefined;
   /** How the registries of this node's images are reached: mirrors, and registries without TLS. Changing it replaces nothing. */
   readonly registries?: pulumi.Input<NodeRegistries> | undefined;
+  /**
+   * The last part of the names of the Services and pods declared on this node: a DNS subdomain, not an Output. Changing it
+   * replaces what runs in the pods.
+   * @defaultValue `cluster.local`
+   */
+  readonly clusterDomain?: string | undefined;
 }
 
 /** @internal */
@@ -165,9 +173,12 @@ export class Node extends pulumi.CustomResource implements Placement {
   /** The node's key, part of the identity of everything on it. @internal */
   declare readonly node: pulumi.Output<string>;
 
+  /** The last part of the names of its Services and pods. */
+  readonly clusterDomain: string;
+
   constructor(name: string, given: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
     // Nothing on the node: it is for what is made there.
-    const { registries, ...args } = given;
+    const { registries, clusterDomain, ...args } = given;
     super(
       `pulumi-nodejs:dynamic/barepod:${nodeSpec.type}`,
       name,
@@ -183,6 +194,7 @@ export class Node extends pulumi.CustomResource implements Placement {
       },
       options,
     );
+    this.clusterDomain = checkedDomain(name, clusterDomain);
     const { deletedWith } = options;
     this.reference = {
       key: this.node,
@@ -195,6 +207,13 @@ export class Node extends pulumi.CustomResource implements Placement {
 
   /** @internal */
   readonly reference: NodeReference;
+}
+
+/** A setting of the program's half only: it is part of names that a preview has to know. */
+function checkedDomain(node: string, domain: unknown = DEFAULT_CLUSTER_DOMAIN): string {
+  const reason = typeof domain === "string" ? dnsSubdomain(domain) : "must be a plain text, not an Output";
+  if (reason !== undefined) throw new pulumi.RunError(`Node "${node}": clusterDomain: ${reason}`);
+  return domain as string;
 }
 
 /** The connection with what must not lie in state in plain text marked as secret. */

@@ -1,7 +1,9 @@
 /** What a Process is told: its arguments in a program, and the same as the provider gets them. */
 import type * as pulumi from "@pulumi/pulumi";
+import type { Lifecycle, Probe } from "../kubernetes/actions";
 import type { ImageDefaults, Volume } from "../launcher-config";
 import type { NodeInputs, PrimitiveArgs } from "../resource";
+import type { Dns, Hosts } from "./process-network";
 
 /** What one container runs, and how it is confined. */
 export interface ContainerArgs {
@@ -66,12 +68,43 @@ export interface ContainerArgs {
   readonly maskedPaths?: pulumi.Input<string[]> | undefined;
   /** @defaultValue containerd's */
   readonly readonlyPaths?: pulumi.Input<string[]> | undefined;
+  /** Until it succeeds the other probes wait; what fails it is ended, and started again by the policy. */
+  readonly startupProbe?: pulumi.Input<Probe> | undefined;
+  /** Whether the container is ready: what `up` waits for. */
+  readonly readinessProbe?: pulumi.Input<Probe> | undefined;
+  /** A container that fails it is ended, and started again unless the policy is `Never`. */
+  readonly livenessProbe?: pulumi.Input<Probe> | undefined;
+  /** What is done once the container runs (a failure ends it), and before it is ended, within the grace period. */
+  readonly lifecycle?: pulumi.Input<Lifecycle> | undefined;
+  /**
+   * What asks the container to end, such as `SIGQUIT` (signal(7)).
+   * @defaultValue `SIGTERM`
+   */
+  readonly stopSignal?: pulumi.Input<string> | undefined;
+  /**
+   * A file in the container, which it may write its last words to: 4096 bytes of them are shown with the reason of its end.
+   * Needs a rootFs.
+   * @defaultValue `/dev/termination-log` for a container of a `pod` with a rootFs, otherwise none
+   */
+  readonly terminationMessagePath?: pulumi.Input<string> | undefined;
+  /**
+   * With `FallbackToLogsOnError`, what has failed without last words is shown with the last 2048 bytes of its log, at most
+   * 80 lines.
+   * @defaultValue `File`
+   */
+  readonly terminationMessagePolicy?: pulumi.Input<"File" | "FallbackToLogsOnError"> | undefined;
 }
 
 /** One of several containers of a {@link Process}. */
 export interface NamedContainerArgs extends ContainerArgs {
   /** A DNS label, unique in the Process. */
   readonly name: pulumi.Input<string>;
+  /**
+   * `init`: runs to its end before the containers after it start. `sidecar`: is started before them, always started again,
+   * and ended after them, the last one first. Both kinds stand before all others.
+   * @defaultValue neither
+   */
+  readonly kind?: pulumi.Input<"init" | "sidecar"> | undefined;
 }
 
 /** What a {@link Process} is about besides its container. */
@@ -102,6 +135,11 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
    * @defaultValue 30
    */
   readonly terminationGracePeriodSeconds?: pulumi.Input<number> | undefined;
+  /**
+   * Seconds after its first start when all of it is ended, 1 or more, reboots included. Changing this replaces the Process.
+   * @defaultValue none
+   */
+  readonly activeDeadlineSeconds?: pulumi.Input<number> | undefined;
   /** The pod that it belongs to: names its log folder as a kubelet does. */
   readonly pod?: pulumi.Input<{ readonly namespace: string; readonly name: string }> | undefined;
   /**
@@ -110,12 +148,23 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
    */
   readonly resolvConf?: pulumi.Input<boolean> | undefined;
   /**
-   * Whether to return before the containers run.
+   * What the containers with a root file system of their own find in /etc/hosts and /etc/hostname, unless a volume is
+   * mounted there. Made on the node; renewed when a container starts again.
+   * @defaultValue their root file system's
+   */
+  readonly hosts?: pulumi.Input<Hosts> | undefined;
+  /**
+   * The same for /etc/resolv.conf. Not with `resolvConf`.
+   * @defaultValue their root file system's
+   */
+  readonly dns?: pulumi.Input<Dns> | undefined;
+  /**
+   * Whether to return before the containers run and are ready.
    * @defaultValue false
    */
   readonly skipAwait?: pulumi.Input<boolean> | undefined;
   /**
-   * Seconds to wait until the containers run.
+   * Seconds to wait until the containers run and are ready.
    * @defaultValue 600
    */
   readonly timeoutSeconds?: pulumi.Input<number> | undefined;
@@ -145,10 +194,18 @@ export interface Container {
   readonly readOnlyRootFilesystem?: boolean;
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
+  readonly kind?: "init" | "sidecar";
+  readonly startupProbe?: Probe;
+  readonly readinessProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly lifecycle?: Lifecycle;
+  readonly stopSignal?: string;
+  readonly terminationMessagePath?: string;
+  readonly terminationMessagePolicy?: string;
 }
 
 /** @internal */
-export interface ProcessInputs extends NodeInputs, Omit<Container, "name"> {
+export interface ProcessInputs extends NodeInputs, Omit<Container, "name" | "kind"> {
   readonly name: string;
   readonly containers?: readonly Container[];
   readonly namespace?: string;
@@ -157,8 +214,11 @@ export interface ProcessInputs extends NodeInputs, Omit<Container, "name"> {
   readonly interfaces?: readonly string[];
   readonly restartPolicy?: string;
   readonly terminationGracePeriodSeconds?: number;
+  readonly activeDeadlineSeconds?: number;
   readonly pod?: { readonly namespace: string; readonly name: string };
   readonly resolvConf?: boolean;
+  readonly hosts?: Hosts;
+  readonly dns?: Dns;
   readonly skipAwait?: boolean;
   readonly timeoutSeconds?: number;
   readonly running: boolean;

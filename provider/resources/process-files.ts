@@ -2,8 +2,11 @@
 import { all, type Command, either, raw, secret, sh, write } from "../command/command";
 import { makeFolder, parentOf, removeFolder, removeTree } from "../command/folders";
 import { underLock } from "../command/lock";
+import { addressFile } from "../facts/link";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
+import { defaultTerminationMessagePath } from "../kubernetes/actions";
+import { signalNumber } from "../kubernetes/signals";
 import {
   type ContainerConfig,
   defaultMaskedPaths,
@@ -13,7 +16,9 @@ import {
 } from "../launcher-config";
 import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
+import { actionFiles, findTools } from "./process-actions";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
+import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
 
 /** Starts the containers, where nothing of them is. */
 export function start(inputs: ProcessInputs): Command[] {
@@ -31,6 +36,7 @@ function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
   const volumes = ephemeralFolders(inputs);
   return [
     ...findMountPoints(inputs),
+    ...findTools(containersOf(inputs)),
     ...makeFiles(inputs),
     // A Node keeps them as long as it is there; otherwise they go with the last Process, whose folder is ours now.
     either(
@@ -93,7 +99,12 @@ while [ "$#" -gt 0 ] && printf %s "$2" 1<> "$1"; do shift 2; done
 umask 022
 cd / && [ "$#" -eq 0 ]`,
       folder,
-      ...containers.flatMap((each) => [`${each.name}/conf`, secret(launcherConfig(complete(inputs, each)))]),
+      ...containers.flatMap((each) => [
+        `${each.name}/conf`,
+        secret(launcherConfig(complete(inputs, each))),
+        ...actionFiles(each).flatMap(([name, text]) => [`${each.name}/${name}`, secret(text)]),
+      ]),
+      ...(hasNetworkFiles(inputs) ? ["network.spec", secret(networkSpec(inputs)), "prepare", ""] : []),
       "keeper.spec",
       secret(keeperSpec(inputs)),
     ),
@@ -181,6 +192,8 @@ function keeperSpec(inputs: ProcessInputs): string {
   const lines = [
     ["restart", inputs.restartPolicy ?? "Always"],
     ["grace", inputs.terminationGracePeriodSeconds ?? 30],
+    ["deadline", inputs.activeDeadlineSeconds ?? "-"],
+    ["address", sharesWithNode(inputs, "net") ? `${nodeFolder}/address` : addressOf(inputs)],
     ["namespace", inputs.namespace ?? ""],
     ["host", inputs.hostNamespaces?.join(",") ?? ""],
     ...containersOf(inputs).map((container) => [
@@ -190,10 +203,26 @@ function keeperSpec(inputs: ProcessInputs): string {
       `${logsOf(inputs)}/${container.name}`,
       linkOf(inputs, container),
       getsResolvConf(inputs, container) ? "yes" : "no",
+      container.kind ?? "main",
+      ...messageOf(inputs, container),
     ]),
     ["end"],
   ];
   return `${lines.map((line) => line.join("\t")).join("\n")}\n`;
+}
+
+/** Where the keeper finds the address that probes go to. */
+function addressOf({ namespace }: ProcessInputs): string {
+  return namespace === undefined ? "-" : addressFile(namespace);
+}
+
+/** A container's termination message: its policy and its file. In the node's own /dev nothing is made. */
+function messageOf(inputs: ProcessInputs, container: Container): [policy: string, path: string] {
+  const { rootFs, terminationMessagePath, terminationMessagePolicy, privileged, volumes = [] } = container;
+  const isPods = inputs.pod !== undefined && rootFs !== undefined && !sharesWithNode(inputs, "mnt");
+  const path = terminationMessagePath ?? (isPods ? defaultTerminationMessagePath : undefined);
+  const isNodes = path?.startsWith("/dev/") && (privileged === true || volumes.some(({ target }) => target === "/dev"));
+  return path === undefined || isNodes ? ["-", "-"] : [terminationMessagePolicy ?? "File", path];
 }
 
 /** The folder of the containers' logs, as a kubelet names it. */
@@ -222,9 +251,13 @@ function getsResolvConf(inputs: ProcessInputs, { rootFs, volumes = [] }: Contain
 function complete(inputs: ProcessInputs, container: Container): ContainerConfig {
   const { add = [], drop = [] } = container.capabilities ?? {};
   const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, imageDefaults } = container;
-  const optionals = { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups };
+  const stopSignal = signalNumber(container.stopSignal ?? "");
+  const optionals = { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, stopSignal };
   return {
-    ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as typeof container),
+    ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as Pick<
+      ContainerConfig,
+      keyof typeof optionals
+    >),
     command: container.command ?? [],
     ...(imageDefaults === undefined ? {} : { imageDefaults }),
     // Of an image, its own variables come before these, and its passwd tells the home.
@@ -236,7 +269,7 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     readOnlyRootFilesystem: container.readOnlyRootFilesystem ?? false,
     maskedPaths: container.maskedPaths ?? (rootFs === undefined ? [] : defaultMaskedPaths),
     readonlyPaths: container.readonlyPaths ?? (rootFs === undefined ? [] : defaultReadonlyPaths),
-    volumes: container.volumes ?? [],
+    volumes: [...(container.volumes ?? []), ...(rootFs === undefined ? [] : networkVolumes(inputs, container))],
     ownMounts: !sharesWithNode(inputs, "mnt"),
   };
 }

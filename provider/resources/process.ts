@@ -18,12 +18,25 @@ import {
 import { isCapability } from "../kubernetes/capabilities";
 import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
+import { maskFor } from "../secrets";
+import { actionFields } from "./process-actions";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
-import { type ContainerStatus, phaseOf, readiness, runs, statusesOf, works } from "./process-status";
+import { networkFields } from "./process-network";
+import {
+  type ContainerStatus,
+  conditionsOf,
+  type PodCondition,
+  phaseOf,
+  readiness,
+  runs,
+  statusesOf,
+  works,
+} from "./process-status";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
-export type { ContainerStatus } from "./process-status";
+export type { Dns, Hosts } from "./process-network";
+export type { ContainerStatus, PodCondition } from "./process-status";
 
 const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
 const id = integer(0, 2 ** 31 - 1);
@@ -55,6 +68,9 @@ const containerFields: Fields = {
   readOnlyRootFilesystem: optional(boolean()),
   maskedPaths: optional(list(path())),
   readonlyPaths: optional(list(path())),
+  ...actionFields,
+  terminationMessagePath: optional(path()),
+  terminationMessagePolicy: optional(oneOf("File", "FallbackToLogsOnError")),
 };
 
 const immutable = [
@@ -63,8 +79,11 @@ const immutable = [
   "hostNamespaces",
   "mounts",
   "interfaces",
+  "activeDeadlineSeconds",
   "pod",
   "resolvConf",
+  "hosts",
+  "dns",
 ] as (keyof ProcessInputs & string)[];
 
 /** @internal */
@@ -84,7 +103,12 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     ),
     containers: optional(
       list(
-        object({ name: required(containerName), ...containerFields, command: required(list(word, { max: 1000 })) }),
+        object({
+          name: required(containerName),
+          kind: optional(oneOf("init", "sidecar")),
+          ...containerFields,
+          command: required(list(word, { max: 1000 })),
+        }),
         {
           min: 1,
           max: 100,
@@ -97,8 +121,10 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     interfaces: optional(list(text({ max: 253 }))),
     restartPolicy: optional(oneOf("Always", "OnFailure", "Never")),
     terminationGracePeriodSeconds: optional(integer(0, 86_400)),
+    activeDeadlineSeconds: optional(integer(1, 2 ** 31 - 1)),
     pod: optional(object({ namespace: required(text({ max: 63 })), name: required(text({ max: 253 })) })),
     resolvConf: optional(boolean()),
+    ...networkFields,
     skipAwait: optional(boolean()),
     timeoutSeconds: optional(integer(1, 86_400)),
     running: required(boolean()),
@@ -127,8 +153,12 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     phase: phaseOf(seen),
     podIP: seen.address,
     hostIP: seen.hostAddress,
-    containerStatuses: statusesOf(seen),
+    reason: seen.reason,
+    conditions: conditionsOf(seen),
+    initContainerStatuses: statusesOf(seen, "init", maskFor(inputs)),
+    containerStatuses: statusesOf(seen, "main", maskFor(inputs)),
   }),
+  warnings: (_, seen) => [...seen.warnings],
   ready: readiness,
   readyTimeoutMs: (inputs) => (inputs.timeoutSeconds ?? 600) * 1000,
   boot: { rank: () => "90", commands: startAtBoot },
@@ -152,10 +182,23 @@ export class Process extends NodeResource {
   declare readonly podIP: pulumi.Output<string>;
   declare readonly hostIP: pulumi.Output<string>;
   declare readonly uid: pulumi.Output<string>;
+  /** `DeadlineExceeded`, or empty. */
+  declare readonly reason: pulumi.Output<string>;
+  declare readonly conditions: pulumi.Output<PodCondition[]>;
+  declare readonly initContainerStatuses: pulumi.Output<ContainerStatus[]>;
   declare readonly containerStatuses: pulumi.Output<ContainerStatus[]>;
 
   constructor(name: string, args: ProcessArgs, options?: pulumi.CustomResourceOptions) {
-    const computed = ["phase", "podIP", "hostIP", "uid", "containerStatuses"];
+    const computed = [
+      "phase",
+      "podIP",
+      "hostIP",
+      "uid",
+      "reason",
+      "conditions",
+      "initContainerStatuses",
+      "containerStatuses",
+    ];
     super(processSpec.type, name, { name: undefined, ...args, running: true }, computed, options);
   }
 }
@@ -176,14 +219,33 @@ function check(inputs: ProcessInputs): Problem[] {
       ? [{ path: "command", reason: "give exactly one of command and containers" }]
       : []),
     ...misplaced(inputs),
+    ...(inputs.resolvConf === true && inputs.dns !== undefined && inputs.dns !== null
+      ? [{ path: "dns", reason: "give one of resolvConf and dns" }]
+      : []),
+    ...(inputs.hosts?.hostname !== undefined && inputs.namespace === undefined
+      ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
+      : []),
     ...containers.flatMap((container, index) =>
       withoutEffect(inputs, container).map(({ path, reason }) => ({
         path: inputs.containers === undefined ? path : `containers[${index}].${path}`,
         reason,
       })),
     ),
+    ...outOfOrder(containers),
     ...twice.map((name) => ({ path: "containers", reason: `${name} is the name of more than one` })),
   ];
+}
+
+/** Init containers and sidecars begin before the others, which there must be. */
+function outOfOrder(containers: readonly Container[]): Problem[] {
+  const isMain = ({ kind }: Container) => (kind ?? undefined) === undefined;
+  const first = containers.findIndex(isMain);
+  if (first < 0) return [{ path: "containers", reason: "needs one that is neither init nor sidecar" }];
+  return containers.flatMap((each, index) =>
+    index < first || isMain(each)
+      ? []
+      : [{ path: `containers[${index}].kind`, reason: "must stand before all without a kind" }],
+  );
 }
 
 /** With several containers, what is one container's own stands in it. */
@@ -206,6 +268,14 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
       ? [{ path: "imageDefaults", reason: "needs a rootFs, made of an image" }]
       : []),
     ...(sharesWithNode(inputs, "mnt") ? given.map((path) => ({ path, reason: own })) : []),
+    ...((container.terminationMessagePath ?? undefined) === undefined
+      ? []
+      : container.rootFs === undefined
+        ? [{ path: "terminationMessagePath", reason: "needs a rootFs: nothing is mounted over the node's own files" }]
+        : sharesWithNode(inputs, "mnt")
+          ? [{ path: "terminationMessagePath", reason: own }]
+          : []),
+    ...actionsWithoutEffect(container),
     ...(container.readOnlyRootFilesystem !== true
       ? []
       : container.rootFs === undefined
@@ -214,6 +284,17 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
           ? [{ path: "readOnlyRootFilesystem", reason: own }]
           : []),
   ];
+}
+
+/** As in Kubernetes: an init container is done when it ends, and these probes have no second success to count. */
+function actionsWithoutEffect(container: Container): Problem[] {
+  const names = ["startupProbe", "readinessProbe", "livenessProbe", "lifecycle"] as const;
+  const given = names.filter((key) => (container[key] ?? undefined) !== undefined);
+  if (container.kind === "init")
+    return given.map((path) => ({ path, reason: "must not be given for an init container, which runs to its end" }));
+  return (["startupProbe", "livenessProbe"] as const).flatMap((key) =>
+    (container[key]?.successThreshold ?? 1) === 1 ? [] : [{ path: `${key}.successThreshold`, reason: "must be 1" }],
+  );
 }
 
 function groupPath(value: unknown, at: string): Problem[] {

@@ -8,9 +8,9 @@ import { parseLayoutReference } from "../images/layout";
 import { readImageName } from "../images/policy";
 import { type ImageRecord, layerNames, writeRecord } from "../images/record";
 import { digestProblem } from "../images/reference";
+import { signalNumber } from "../kubernetes/signals";
 import { defaultPath, escapeField } from "../launcher-config";
 import type { Preparation } from "../resource";
-import { signalNumber } from "../signals";
 import type { RootFsInputs } from "./root-fs-args";
 
 /** A Node's `registries`. */
@@ -129,7 +129,7 @@ export function writeImage(at: string, image: ImageRecord): Command {
     // Where the image says nothing it is root, with root's groups and home.
     lines("user", [config.user || "0"]),
     lines("cwd", config.workingDir === "" ? [] : [config.workingDir]),
-    lines("stopsignal", config.stopSignal === undefined ? [] : [signalNumber(config.stopSignal)]),
+    lines("stopsignal", config.stopSignal === undefined ? [] : [stopSignalOf(config.stopSignal)]),
   ].join("");
   const entrypoint = common + lines("arg", config.entrypoint);
   // The launcher includes one file.
@@ -143,4 +143,14 @@ cd / && [ "$#" -eq 0 ]`,
     imageFolder(at),
     ...Object.entries(files).flat(),
   );
+}
+
+/** `SIGTERM`, `TERM` or `15`, as images have it. */
+function stopSignalOf(text: string): number {
+  const number = /^\d{1,2}$/.test(text) ? Number(text) : signalNumber(`SIG${text.toUpperCase().replace(/^SIG/, "")}`);
+  if (number === undefined || number < 1 || number > 64)
+    throw new Error(
+      `the image cannot be used: there is no signal ${JSON.stringify(text)}, which it is to be stopped with`,
+    );
+  return number;
 }

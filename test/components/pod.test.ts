@@ -133,6 +133,52 @@ describe.each([
     await settled(new Pod("four", { on: new Node("far", { connection: "far" }), metadata: { name: "web" }, spec }));
   });
 
+  test("refuses a port of the node that another has", async () => {
+    const on = node();
+    const ports = (hostIP?: string) => [{ containerPort: 80, hostPort: 8080, ...(hostIP !== undefined && { hostIP }) }];
+    const spec = (list: object[], more: Partial<PodSpec> = {}) => ({
+      containers: [container({ ports: list as never })],
+      ...more,
+    });
+    await settled(new Pod("one", { on, spec: spec(ports("192.0.2.1")) }));
+    await settled(new Pod("two", { on, spec: spec(ports("192.0.2.2")) }));
+    expect(() => new Pod("three", { on, spec: spec(ports()) })).toThrow(
+      'Pod "three": spec.containers[0].ports[0].hostPort: the Pod "one" has TCP port 8080 of the node already',
+    );
+    expect(() => new Pod("four", { on, spec: spec([{ containerPort: 8080 }], { hostNetwork: true }) })).toThrow(
+      'Pod "four": spec.containers[0].ports[0].containerPort: the Pod "one" has TCP port 8080 of the node already',
+    );
+    await settled(new Pod("five", { on: new Node("far", { connection: "far" }), spec: spec(ports()) }));
+    expect(tree().filter((each) => each.startsWith("HostPorts"))).toEqual([
+      "HostPorts five-ports",
+      "HostPorts one-ports",
+      "HostPorts two-ports",
+    ]);
+    expect(inputsOf("one-ports")).toMatchObject({
+      namespace: "/run/barepod/namespaces/default_one",
+      ports: [{ hostPort: 8080, containerPort: 80, protocol: "TCP", hostIP: "192.0.2.1" }],
+      up: true,
+    });
+  });
+
+  test("has names in the domain of its node", async () => {
+    expect(() => new Node("odd", { connection: "odd", clusterDomain: "Edge" })).toThrow(
+      'Node "odd": clusterDomain: must be a DNS subdomain',
+    );
+    const on = new Node("own", { connection: "own", clusterDomain: "edge.test" });
+    expect([on.clusterDomain, node().clusterDomain]).toEqual(["edge.test", "cluster.local"]);
+    const spec = { subdomain: "sites", setHostnameAsFQDN: true, containers: [container()] };
+    await settled(new Pod("site", { on, spec }));
+    const hostname = "site.sites.default.svc.edge.test";
+    expect(inputsOf("site-namespace")).toMatchObject({ hostname });
+    expect(inputsOf("own")).not.toHaveProperty("clusterDomain");
+    expect(inputsOf("site-process")).toMatchObject({
+      hosts: { hostname: "site", domain: "sites.default.svc.edge.test", kernelName: hostname, aliases: [] },
+      dns: { policy: "ClusterFirst", clusterSearches: ["default.svc.edge.test", "svc.edge.test", "edge.test"] },
+      containers: [{ env: { HOSTNAME: hostname } }],
+    });
+  });
+
   test("gives each child its part", async () => {
     const made = pod(
       {
@@ -326,8 +372,8 @@ describe.each([
   test.each<[string, object, RegExp]>([
     [
       "a field that is not done yet",
-      { spec: { containers: [container({ livenessProbe: { tcpSocket: { port: 80 } } } as never)] } },
-      /spec\.containers\[0\]\.livenessProbe/,
+      { spec: { containers: [container({ volumeDevices: [{ name: "a", devicePath: "/dev/a" }] })] } },
+      /spec\.containers\[0\]\.volumeDevices/,
     ],
     [
       "a field that nobody knows",

@@ -31,15 +31,28 @@ describe("normalizePod", () => {
       labels: {},
       annotations: {},
       hostname: "web",
+      hosts: { hostname: "web", aliases: [] },
+      dns: {
+        policy: "ClusterFirst",
+        warnWithoutClusterDNS: false,
+        clusterSearches: ["default.svc.cluster.local", "svc.cluster.local", "cluster.local"],
+        nameservers: [],
+        searches: [],
+        options: [],
+      },
       hostNetwork: false,
       shareProcessNamespace: false,
       restartPolicy: "Always",
       terminationGracePeriodSeconds: 30,
       skipAwait: false,
       volumes: [],
+      initContainers: [],
       containers: [
         {
+          kind: "main",
           name: "box",
+          terminationMessagePath: "/dev/termination-log",
+          terminationMessagePolicy: "File",
           image: { kind: "host", programs: ["bash", "sleep"] },
           imagePullPolicy: "IfNotPresent",
           command: ["sleep", "1"],
@@ -132,6 +145,9 @@ describe("normalizePod", () => {
       ],
     });
     expect(full.containers[0]).toEqual({
+      kind: "main",
+      terminationMessagePath: "/dev/termination-log",
+      terminationMessagePolicy: "File",
       name: "box",
       image: { kind: "archive", text: "archive:/srv/box.tar" },
       imagePullPolicy: "IfNotPresent",
@@ -170,13 +186,13 @@ describe("normalizePod", () => {
   });
 
   it("reports all mistakes at once", () => {
-    const args = pod({ name: "Box", livenessProbe: { grpc: { port: 1 } } }, { restartPolicy: "always" });
+    const args = pod({ name: "Box", tty: true }, { restartPolicy: "always" });
     expect(problemsOf(args)).toEqual([
-      "spec.containers[0].livenessProbe: is not supported yet: probes are not run yet",
+      "spec.containers[0].tty: is not supported: containers have no terminal; may be left out, or be false",
       'spec.restartPolicy: must be "Always", "OnFailure" or "Never", not "always"',
       "spec.containers[0].name: must be a DNS label: a-z, 0-9 and -, beginning and ending with a letter or digit",
     ]);
-    expect(() => normalizePod("web", args)).toThrow(/^3 problems:\n {2}spec\.containers\[0\]\.livenessProbe: is not/);
+    expect(() => normalizePod("web", args)).toThrow(/^3 problems:\n {2}spec\.containers\[0\]\.tty: is not/);
   });
 
   it("names the property of a single mistake", () => {
@@ -348,11 +364,6 @@ describe("what a pod must not say", () => {
     ["port 0", pod({ ports: [{ containerPort: 0 }] }), /must be between 1 and 65535$/],
     ["port 65536", pod({ ports: [{ containerPort: 65536 }] }), /must be between 1 and 65535$/],
     [
-      "a port of the node",
-      pod({ ports: [{ containerPort: 80, hostPort: 8080 }] }),
-      /hostPort: is not supported yet: .*; may be left out, or be 0$/,
-    ],
-    [
       "a port name of digits",
       pod({ ports: [{ name: "80", containerPort: 80 }] }),
       /ports\[0\]\.name: must be a port name/,
@@ -465,11 +476,6 @@ describe("what a pod must not say", () => {
       "a host name on the node's network",
       pod({}, { hostNetwork: true, hostname: "a" }),
       /^spec\.hostname: a pod with hostNetwork keeps/,
-    ],
-    [
-      "init containers",
-      pod({}, { initContainers: [box] }),
-      "spec.initContainers: is not supported yet: init containers are not run yet",
     ],
     [
       "the node's processes",

@@ -12,7 +12,11 @@ import { type SandboxNode, startSandbox } from "../harness/sandbox";
 
 /** What is left of a resource in state. */
 export type State<I> = I & { _barepod: { seen: string } };
-export type ProcessState = State<ProcessInputs> & { phase: string; containerStatuses: ContainerStatus[] };
+export type ProcessState = State<ProcessInputs> & {
+  phase: string;
+  initContainerStatuses: ContainerStatus[];
+  containerStatuses: ContainerStatus[];
+};
 /** A create that failed after something came to be. */
 export type Failure = Error & { properties?: Record<string, unknown>; reasons?: string[] };
 

@@ -234,6 +234,7 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
           name: "main",
           state: "waiting",
           reason: "CrashLoopBackOff",
+          ready: false,
           restartCount: 1,
           lastExitCode: 5,
           lastReason: "Error",

@@ -197,6 +197,43 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
         containers: [{ name: "job", image: "host:busybox", command: ["busybox", "echo", "done at once"] }],
       },
     });
+    const busybox = (name: string, line: string, more: Partial<Container> = {}): Container => ({
+      name,
+      image: "host:busybox",
+      command: ["busybox", "sh", "-c", line],
+      ...more,
+    });
+    const shared = { volumeMounts: [{ name: "shared", mountPath: "/shared" }] };
+    new Pod("staged", {
+      on,
+      spec: {
+        os: { name: "linux" },
+        activeDeadlineSeconds: 86_400,
+        terminationGracePeriodSeconds: 5,
+        volumes: [{ name: "shared", emptyDir: {} }],
+        initContainers: [
+          busybox("setup", "echo $(id -u) > /shared/setup", {
+            ...shared,
+            resources: { limits: { memory: "16Mi" } },
+            securityContext: { runAsUser: 4321 },
+          }),
+          busybox("side", "trap 'exit 0' USR1; echo side >> /shared/setup; while :; do sleep 0.1; done", {
+            ...shared,
+            restartPolicy: "Always",
+            lifecycle: { stopSignal: "SIGUSR1" },
+            startupProbe: { exec: { command: ["busybox", "grep", "side", "/shared/setup"] }, periodSeconds: 1 },
+          }),
+        ],
+        containers: [
+          busybox("web", "cat /shared/setup; exec busybox httpd -f -p 8080 -h /shared", {
+            ...shared,
+            ports: [{ name: "http", containerPort: 8080 }],
+            readinessProbe: { httpGet: { port: "http", path: "/setup" }, periodSeconds: 1 },
+            livenessProbe: { tcpSocket: { port: "http" } },
+          }),
+        ],
+      },
+    });
     new Pod("stubborn", {
       on,
       spec: {
@@ -229,6 +266,14 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
       command: ["busybox", "sh", "-c", "echo filling; exec busybox dd if=/dev/zero of=/dev/null bs=64M count=1"],
       resources: { limits: { memory: "16Mi" } },
     });
+    const soon = { "pulumi.com/timeoutSeconds": "3" };
+    const http = { httpGet: { port: 8080, path: "/" }, periodSeconds: 1 };
+    pod(
+      "unready",
+      { command: ["busybox", "sleep", "1000"], readinessProbe: http },
+      { terminationGracePeriodSeconds: 0 },
+      soon,
+    );
     pod("typo", { command: ["busibox", "sleep", "1"] });
     pod("lost", { command: ["busybox", "sleep", "1000"], workingDir: "/not/there" });
     pod(
@@ -375,7 +420,7 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
     const ofNode = (await sh("ls /dev")).replaceAll("\n", " ");
     expect(privileged.get("devices")?.trim()).toBe(ofNode);
     expect(one.get("devices")?.trim()).toBe(
-      "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero",
+      "fd full mqueue null ptmx pts random shm stderr stdin stdout termination-log tty urandom zero",
     );
   });
 
@@ -424,6 +469,24 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
     expect((await dial(outside.host)).code).not.toBe(0);
     await node.exec(["iptables-restore"], { stdin: saved });
     expect((await dial(outside.host)).out).toContain(node.host);
+  });
+
+  test("start their init containers and sidecars in order, and are ready when their probes say so", async () => {
+    expect(await log("default_staged", "web")).toEqual(["4321", "side"]);
+    expect(await status("staged")).toMatchObject({
+      phase: "Running",
+      reason: "",
+      conditions: ["Initialized", "ContainersReady", "Ready"].map((type) => ({ type, status: "True" })),
+      initContainerStatuses: [
+        { name: "setup", state: "terminated", ready: true },
+        { name: "side", state: "running", ready: true },
+      ],
+      containerStatuses: [{ name: "web", state: "running", ready: true }],
+    });
+    const sizes = await sh(
+      `for p in $(pgrep -f '^/bin/sh .*keeper.sh run /run/barepod/process/default_staged'); do sed -n 's/^Pss: *\\([0-9]*\\).*/\\1/p' /proc/$p/smaps_rollup; done`,
+    );
+    console.log(`PSS of a keeper with two supervisors and two shells that probe: ${sizes.split("\n").join(" + ")} KB`);
   });
 
   test("say when they have succeeded", async () => {
@@ -506,6 +569,9 @@ umount -l /var/lib/barepod/volumes/space_full-name/fast`);
     expect(said("gives-up")).toContain("container app ended with exit code 3");
     expect(said("skips")).toBe("");
     expect(said("greedy")).toContain("OOMKilled");
+    expect(said("unready")).toMatch(
+      /not ready after 3 s: waiting for app to be ready: Get "http:\/\/10\.[0-9.]+:8080\/": dial tcp .*: connect: connection refused/,
+    );
     expect(said("typo")).toMatch(/started: exec: "busibox": not found in PATH; add it to image: host:…,busibox$/m);
     expect(said("lost")).toMatch(/\/not\/there/);
     expect(said("unmounted")).toMatch(/\/srv\/not-there/);

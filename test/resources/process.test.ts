@@ -26,8 +26,12 @@ const two: ProcessInputs = {
 };
 const container = (more: Partial<ContainerState> = {}): ContainerState => ({
   name: "main",
+  kind: "main",
   state: "running",
   reason: "",
+  started: true,
+  ready: true,
+  message: [],
   restarts: 0,
   pid: 1,
   startedAt: "t",
@@ -37,11 +41,13 @@ const container = (more: Partial<ContainerState> = {}): ContainerState => ({
 });
 const seen = (...containers: Partial<ContainerState>[]): ProcessState => ({
   keeper: true,
+  reason: "",
   restartPolicy: "Always",
   gracePeriod: 30,
   cgroups: {},
   address: "",
   hostAddress: "",
+  warnings: [],
   containers: containers.map(container),
 });
 const completed = { state: "terminated", reason: "Completed", last: { exitCode: 0, reason: "Completed" } };
@@ -203,6 +209,99 @@ describe("up", () => {
     });
   });
 
+  const initial = { name: "setup", kind: "init" } as const;
+  const side = { name: "side", kind: "sidecar" } as const;
+  const unborn = { name: "web", state: "", started: false, ready: false };
+  const three: ProcessInputs = {
+    ...bare,
+    containers: [
+      { ...initial, command: ["x"] },
+      { ...side, command: ["y"] },
+      { name: "web", command: ["z"] },
+    ],
+  };
+  const unready = { name: "web", ready: false };
+  test.each<[string, ProcessState, string]>([
+    [
+      "an init container",
+      seen({ ...initial, started: false }, { ...side, ...unborn, name: "side" }, unborn),
+      "waiting for init container setup (Init:0/1)",
+    ],
+    [
+      "a sidecar",
+      seen(
+        { ...initial, ...completed },
+        { ...side, started: false, ready: false, failing: { probe: "startup", why: "no" } },
+        unborn,
+      ),
+      "waiting for side to be started: no",
+    ],
+    [
+      "what is missing",
+      seen(
+        { ...initial, state: "waiting", reason: "CreateContainerConfigError", error: 'configmap "x" not found' },
+        side,
+        unborn,
+      ),
+      'waiting for setup: CreateContainerConfigError: configmap "x" not found',
+    ],
+    ["a start", seen({ ...initial, ...completed }, side, unborn), "waiting for web to start"],
+    [
+      "a probe",
+      seen({ ...initial, ...completed }, side, {
+        ...unready,
+        failing: { probe: "readiness", why: "HTTP probe failed with statuscode: 503" },
+      }),
+      "waiting for web to be ready: HTTP probe failed with statuscode: 503",
+    ],
+    [
+      "one that has ended before",
+      seen({ ...initial, ...completed }, side, {
+        ...unready,
+        restarts: 1,
+        last: { exitCode: 137, reason: "OOMKilled" },
+      }),
+      "waiting for web to be ready; before, it was killed because it used more memory than its limit (OOMKilled, exit code 137, 2 times)",
+    ],
+  ])("waits for %s, and says so", (_name, state, message) => {
+    expect(processSpec.ready?.(three, state)).toEqual({ kind: "waiting", message });
+    expect(processSpec.drift(three, state)).toEqual(
+      message.includes("Error") || message === "waiting for web to start" ? { running: false } : {},
+    );
+  });
+
+  test.each<[string, ProcessState, string]>([
+    [
+      "an init container fails",
+      seen({ ...initial, ...failed }, side, unborn),
+      "init container setup ended with exit code 1",
+    ],
+    [
+      "there are last words",
+      seen({ ...initial, ...completed }, side, {
+        ...failed,
+        name: "web",
+        message: ["its liveness probe failed: no", "bye"],
+      }),
+      "container web ended with exit code 1\n  its termination message:\n    its liveness probe failed: no\n    bye",
+    ],
+    [
+      "its deadline is over",
+      { ...seen({ ...initial, ...completed }, side, failed), reason: "DeadlineExceeded" },
+      "was active longer than its activeDeadlineSeconds (DeadlineExceeded)",
+    ],
+  ])("fails when %s too", (_name, state, message) => {
+    expect(processSpec.ready?.(three, state)).toEqual({ kind: "failed", message });
+  });
+
+  test("cares for a sidecar's end only as long as the others run", () => {
+    const ended = { ...failed, ...side };
+    const state = { ...seen({ ...initial, ...completed }, ended, { ...completed, name: "web" }), keeper: false };
+    expect(processSpec.ready?.({ ...three, restartPolicy: "Never" }, state)).toEqual({ kind: "ready" });
+    expect(processSpec.drift({ ...three, restartPolicy: "Never" }, { ...state, restartPolicy: "Never" })).toEqual({});
+    expect(processSpec.outputs?.(three, state)).toMatchObject({ phase: "Succeeded" });
+  });
+
   test("waits for what has not started, at most as long as it is told", () => {
     const state = seen({ name: "a" }, { name: "b", state: "" });
     expect(processSpec.ready?.(two, state)).toEqual({ kind: "waiting", message: "waiting for b to start" });
@@ -264,6 +363,33 @@ describe("a mistake", () => {
       "a read-only root in the node's mounts",
       { ...box, hostNamespaces: ["mnt"], readOnlyRootFilesystem: true },
       "readOnlyRootFilesystem: needs a mount namespace",
+    ],
+    [
+      "a sidecar after the others",
+      {
+        command: undefined as never,
+        containers: [
+          { name: "a", command: ["x"] },
+          { name: "b", kind: "sidecar", command: ["x"] },
+        ],
+      },
+      "containers[1].kind: must stand before all without a kind",
+    ],
+    [
+      "init containers only",
+      { command: undefined as never, containers: [{ name: "a", kind: "init", command: ["x"] }] },
+      "containers: needs one that is neither init nor sidecar",
+    ],
+    [
+      "two actions",
+      { livenessProbe: { exec: { command: ["x"] }, grpc: { port: 1 } } },
+      "livenessProbe: must have exactly one of",
+    ],
+    ["a signal", { stopSignal: "TERM" }, "stopSignal: must be a signal's name"],
+    [
+      "last words without a root",
+      { terminationMessagePath: "/dev/termination-log" },
+      "terminationMessagePath: needs a rootFs",
     ],
     ["a control group outside", { cgroup: "../x" }, "cgroup: must be a CGroup's path"],
     ["an absolute control group", { cgroup: "/x" }, "cgroup: must be a CGroup's path"],

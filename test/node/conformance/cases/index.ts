@@ -1,6 +1,7 @@
 import type { Case } from "../case";
 import { cgroup } from "./cgroup";
 import { binaryFile, file } from "./file";
+import { hostPorts } from "./host-ports";
 import { chain, commentedRule, rule } from "./iptables";
 import { bindMount, fileMount, inheritingMount, mount } from "./mount";
 import { namespace, pidNamespace } from "./namespace";
@@ -24,6 +25,7 @@ export const cases: readonly Case[] = [
   namespace,
   pidNamespace,
   vethPair,
+  hostPorts,
   rule,
   commentedRule,
   chain,
