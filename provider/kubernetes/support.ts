@@ -310,11 +310,7 @@ const POD_SPEC: Fields = {
   hostnameOverride: string(
     "DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN.",
   ),
-  imagePullSecrets: refusedList(
-    "Secrets do not exist yet; log in on the machine that runs Pulumi: `docker login`",
-    "next",
-    "name",
-  ),
+  imagePullSecrets: refusedList("Secrets do not exist yet; log in where Pulumi runs: `docker login`", "next", "name"),
   initContainers: object(
     "Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them.",
     CONTAINER,
