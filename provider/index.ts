@@ -1,6 +1,8 @@
 /** The public surface of `barepod`. Nothing here loads SSH code: that lives behind `barepod/provider`. */
 
+export { ConfigMap, type ConfigMapArgs } from "./components/config-map";
 export { Pod, type PodArgs, type PodStatus } from "./components/pod";
+export { Secret, type SecretArgs } from "./components/secret";
 export type {
   IptablesAddressType,
   IptablesLimit,
@@ -11,6 +13,7 @@ export type {
 } from "./iptables/rule";
 export { CGroup, type CGroupArgs } from "./resources/cgroup";
 export { File, type FileArgs } from "./resources/file";
+export { FileSet, type FileSetArgs } from "./resources/file-set";
 export { HostPorts, type HostPortsArgs, type PortMapping } from "./resources/host-ports";
 export {
   IptablesChain,

@@ -11,6 +11,39 @@ export interface Volume {
   readonly readOnly?: boolean;
   /** The source is a folder that is made for the container, mode 0777, and removed with everything in it. */
   readonly ephemeral?: boolean;
+  /** Below the source, relative, in place of the source itself: made when missing, never through a link out of it. */
+  readonly subPath?: string;
+  /**
+   * Whether mounts that are made later pass: from the node into the container, or also from it to the node.
+   * @defaultValue neither
+   */
+  readonly propagation?: "HostToContainer" | "Bidirectional";
+  /**
+   * With `readOnly`, whether what is mounted below the source is read-only too. `Enabled` fails before Linux 5.12.
+   * @defaultValue not
+   */
+  readonly recursiveReadOnly?: "IfPossible" | "Enabled";
+}
+
+/** A variable of the environment that is looked up when the container starts, or a plain one between such. */
+export interface Variable {
+  /** Its name; not with `folder`. */
+  readonly name?: string;
+  /** The value itself. */
+  readonly value?: string;
+  /** A file of the node whose content is the value, up to 1 MiB. */
+  readonly file?: string;
+  /** A folder of the node: each file in it is a variable, called as the file with `prefix` before it. */
+  readonly folder?: string;
+  /** @defaultValue none */
+  readonly prefix?: string;
+  /**
+   * Whether the container starts without the file or the folder.
+   * @defaultValue false: it waits
+   */
+  readonly optional?: boolean;
+  /** Whether a newline at the file's end is no part of the value. */
+  readonly line?: boolean;
 }
 
 /** A container, ready to be written down. */
@@ -21,6 +54,10 @@ export interface ContainerConfig extends CapabilityRequest {
   /** What of its root's image comes before {@link command}; with it the image's variables, user and working directory count too. */
   readonly imageDefaults?: ImageDefaults;
   readonly env: Readonly<Record<string, string>>;
+  /** Further variables, of which the later one of a name counts. */
+  readonly variables?: readonly Variable[];
+  /** Whether `$(NAME)` in variables and command is replaced, by Kubernetes' rules. */
+  readonly expand?: boolean;
   readonly workingDir?: string;
   /** The number of the signal that asks it to end; absent: TERM's. */
   readonly stopSignal?: number;
@@ -73,6 +110,8 @@ export function launcherConfig(container: ContainerConfig): string {
     ...imageLines(container),
     ...(container.stopSignal === undefined ? [] : [["stopsignal", container.stopSignal]]),
     ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
+    ...(container.variables ?? []).map(variable),
+    ...(container.expand === true ? [["expand"]] : []),
     ...container.command.map((word): Line => ["arg", word]),
   ];
   return `${lines.map((line) => line.map(escapeField).join("\t")).join("\n")}\n`;
@@ -82,6 +121,12 @@ export function launcherConfig(container: ContainerConfig): string {
 function imageLines({ imageDefaults, rootFs }: ContainerConfig): Line[] {
   if (imageDefaults === undefined || rootFs === undefined) return [];
   return [["include", `${imageFolder(rootFs)}/${imageDefaults}`]];
+}
+
+function variable({ name = "", value = "", file, folder, prefix = "", optional, line }: Variable): Line {
+  const need = optional === true ? "optional" : "required";
+  if (folder !== undefined) return ["envdir", prefix, folder, need];
+  return file === undefined ? ["env", `${name}=${value}`] : [line === true ? "envline" : "envfile", name, file, need];
 }
 
 function mounts(container: ContainerConfig): Line[] {
@@ -110,14 +155,23 @@ function binds(volumes: readonly Volume[]): Line[] {
   const depth = ({ target }: Volume) => target.split("/").length;
   return [...volumes]
     .sort((a, b) => depth(a) - depth(b))
-    .map(({ source, target, readOnly }) => [
+    .map(({ source, target, subPath, ...options }) => [
       "mount",
       source,
       target,
       "bind",
-      readOnly === true ? "rec,rprivate,ro" : "rec,rprivate",
-      "-",
+      bindFlags(options),
+      subPath ?? "-",
     ]);
+}
+
+const propagations = { HostToContainer: "rslave", Bidirectional: "rshared" };
+
+function bindFlags({ readOnly, recursiveReadOnly, propagation }: Omit<Volume, "source" | "target">): string {
+  const flags = ["rec", propagation === undefined ? "rprivate" : propagations[propagation]];
+  if (readOnly !== true) return flags.join(",");
+  const readOnlyFlags = { none: "ro", IfPossible: "tryrro", Enabled: "rro" };
+  return [...flags, readOnlyFlags[recursiveReadOnly ?? "none"]].join(",");
 }
 
 function nodeDevices(): Line[] {

@@ -49,3 +49,11 @@ export function uidOf(owner: string): string {
   const hex = digest(owner, 32);
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }
+
+/** Where the files of ConfigMaps and Secrets lie on a node. */
+export const objectsFolder = "/var/lib/barepod/objects";
+
+/** The folder with a ConfigMap's or a Secret's keys as files. Both names are checked: no part can lead elsewhere. */
+export function objectFolder(kind: "configmaps" | "secrets", namespace: string, name: string): string {
+  return `${objectsFolder}/${kind}/${namespace}/${name}/data`;
+}

@@ -12,7 +12,7 @@ import type { Session } from "./ssh/pool";
 
 const scripts = [
   ...["keeper.sh", "keeper-groups.sh", "keeper-run.sh", "keeper-probes.sh", "keeper-words.sh"],
-  ...["prepare.sh", "prepare-network.sh"],
+  ...["prepare.sh", "prepare-network.sh", "volumes.sh", "tokens.sh"],
 ];
 const launchers: Readonly<Record<string, string>> = { x86_64: "launcher-x86_64", aarch64: "launcher-aarch64" };
 
@@ -34,6 +34,11 @@ export function launcherPath(): string {
 /** The keeper's path on the node. */
 export function keeperPath(): string {
   return `${programsFolder()}/keeper.sh`;
+}
+
+/** The path on the node of what makes things ready before containers start. */
+export function preparePath(): string {
+  return `${programsFolder()}/prepare.sh`;
 }
 
 function hashOfAll(): string {

@@ -5,6 +5,7 @@
 import { handler } from "./handler";
 import { cgroupSpec } from "./resources/cgroup";
 import { fileSpec } from "./resources/file";
+import { fileSetSpec } from "./resources/file-set";
 import { hostPortsSpec } from "./resources/host-ports";
 import { iptablesChainSpec } from "./resources/iptables-chain";
 import { iptablesRuleSpec } from "./resources/iptables-rule";
@@ -17,6 +18,7 @@ import { vethPairSpec } from "./resources/veth-pair";
 
 export const CGroup = handler(cgroupSpec);
 export const File = handler(fileSpec);
+export const FileSet = handler(fileSetSpec);
 export const Mount = handler(mountSpec);
 export const Namespace = handler(namespaceSpec);
 export const Node = handler(nodeSpec);

@@ -22,7 +22,9 @@ beforeAll(async () => {
   providers = (await import("barepod/provider")) as unknown as Record<string, unknown>;
   const {
     CGroup,
+    ConfigMap,
     File,
+    FileSet,
     HostPorts,
     IptablesChain,
     IptablesRule,
@@ -32,11 +34,13 @@ beforeAll(async () => {
     Pod,
     Process,
     RootFs,
+    Secret,
     VethPair,
   } = barepod;
   const node = new Node("Node", { connection: "root@192.0.2.10" });
   new CGroup("CGroup", { node, path: "box" });
   new File("File", { node, path: "/srv/f", content: "" });
+  new FileSet("FileSet", { node, path: "/srv/set" });
   const namespace = "/run/barepod/namespaces/box";
   new HostPorts("HostPorts", { node, namespace, interface: "box-eth0", ports: [{ hostPort: 80, containerPort: 80 }] });
   new IptablesChain("IptablesChain", { node, name: "WEB" });
@@ -69,6 +73,9 @@ beforeAll(async () => {
   const other = new Node("other", { connection: "root@192.0.2.11" });
   new yaml.ConfigFile(join(__dirname, "../examples/yaml/pods.yaml"), { on: other, resourcePrefix: "file" });
   await vi.waitFor(() => expect([...registered.keys()]).toContain("file-core-k8s-process"));
+  new ConfigMap("map", { on: node, data: { a: "b" } });
+  new Secret("secret", { on: node, stringData: { a: "b" } });
+  await vi.waitFor(() => expect([...registered.keys()]).toContain("secret-data"));
   await vi.waitFor(() => expect([...registered.keys()]).toContain("pod-process"));
 });
 
@@ -76,6 +83,7 @@ beforeAll(async () => {
 const types = [
   "CGroup",
   "File",
+  "FileSet",
   "HostPorts",
   "IptablesChain",
   "IptablesRule",
@@ -144,4 +152,14 @@ it("keeps the types of manifests' collections, and the names of what they declar
       "barepod:yaml:ConfigGroup group",
     ]
   `);
+});
+
+it("keeps the types of a ConfigMap and a Secret, and the names of their children", () => {
+  const objects = [...registered].filter(([name]) => /^(map|secret)/.test(name));
+  expect(objects.map(([name, { type }]) => `${type.replace("pulumi-nodejs:dynamic/", "")} ${name}`).sort()).toEqual([
+    "barepod:FileSet map-data",
+    "barepod:FileSet secret-data",
+    "barepod:index:ConfigMap map",
+    "barepod:index:Secret secret",
+  ]);
 });

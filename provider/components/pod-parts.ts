@@ -2,8 +2,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
+import type { NormalizedMount } from "../kubernetes/normalize-mount";
 import { type CgroupLimits, CPU_PERIOD, containerCgroup, podCgroup } from "../kubernetes/resources";
-import type { Volume } from "../launcher-config";
+import type { Variable, Volume } from "../launcher-config";
 import { boundedName } from "../naming";
 import { CGroup } from "../resources/cgroup";
 import type { HostPorts } from "../resources/host-ports";
@@ -11,9 +12,11 @@ import { Mount } from "../resources/mount";
 import { Namespace } from "../resources/namespace";
 import type { Node } from "../resources/node";
 import { type NamedContainerArgs, Process } from "../resources/process";
+import { type HostPath, projectionFolder } from "../resources/process-projections";
 import { RootFs, type RootFsArgs } from "../resources/root-fs";
 import { VethPair } from "../resources/veth-pair";
 import { digestOfImage } from "./image-digest";
+import { objectsOf, projectionOf, subPathOf, variablesOf } from "./pod-values";
 
 /** Whose parts they are, and where they lie. */
 export class PodPlace {
@@ -72,11 +75,32 @@ function createGroup(
 
 export function createVolume({ name, node, id, options }: PodPlace, volume: NormalizedVolume): PodVolume {
   if (volume.kind === "hostPath") return { volume: { source: volume.path as string } };
+  if (volume.kind === "content") return { volume: { source: projectionFolder(id, volume.name), readOnly: true } };
   const source = `/var/lib/barepod/volumes/${id}/${volume.name}`;
   if (volume.medium !== "Memory") return { volume: { source, ephemeral: true } };
-  const flags = ["mode=0777", "nosuid", "nodev"];
+  const size = volume.sizeLimit === undefined ? [] : [`size=${volume.sizeLimit}`];
+  const flags = ["mode=0777", "nosuid", "nodev", ...size];
   const args = { node, source: "tmpfs", target: source, fsType: "tmpfs", options: flags };
   return { volume: { source }, mount: new Mount(`${name}-volume-${volume.name}`, args, options) };
+}
+
+/** What a container sees of a volume. */
+function createMount(
+  place: PodPlace,
+  container: NormalizedContainer,
+  mount: NormalizedMount,
+  volumes: ReadonlyMap<string, PodVolume>,
+): pulumi.Input<Volume> {
+  const { volume = { source: "" } } = volumes.get(mount.volume) ?? {};
+  const subPath = subPathOf(place, container, mount);
+  return {
+    ...volume,
+    target: mount.mountPath,
+    readOnly: mount.readOnly || volume.readOnly === true,
+    ...(subPath === undefined ? {} : { subPath }),
+    ...(mount.propagation === undefined ? {} : { propagation: mount.propagation }),
+    ...(mount.recursiveReadOnly === undefined ? {} : { recursiveReadOnly: mount.recursiveReadOnly }),
+  } as pulumi.Input<Volume>;
 }
 
 /** The container's root file system and control group, and what the Process is told about it. */
@@ -104,12 +128,10 @@ export function createContainer(
       ...Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
     },
     workingDir: container.workingDir,
-    volumes: container.mounts.map(({ volume, mountPath, readOnly }) => ({
-      source: "",
-      ...volumes.get(volume)?.volume,
-      target: mountPath,
-      readOnly,
-    })),
+    ...(container.variables === undefined
+      ? {}
+      : { variables: variablesOf(place, container) as pulumi.Input<Variable>[], expand: true }),
+    volumes: container.mounts.map((mount) => createMount(place, container, mount, volumes)),
     runAsUser: security.runAsUser,
     runAsGroup: security.runAsGroup,
     kind: container.kind === "main" ? undefined : container.kind,
@@ -155,7 +177,7 @@ function defaultsOf({ image, command, args }: NormalizedContainer): NamedContain
 
 /** The keeper with all containers: made last, ended first. */
 export function createProcess(
-  { name, node, pod, id, options }: PodPlace,
+  place: PodPlace,
   parts: {
     readonly namespace: Namespace;
     readonly eth0: VethPair | undefined;
@@ -164,6 +186,13 @@ export function createProcess(
     readonly containers: NamedContainerArgs[];
   },
 ): Process {
+  const { name, node, pod, id, options } = place;
+  const contents = pod.volumes.flatMap((each) =>
+    each.kind === "content" ? [projectionOf(place, each.name, each.files)] : [],
+  );
+  const hostPaths = pod.volumes.flatMap((each) =>
+    each.kind === "hostPath" && each.type !== undefined ? [{ path: each.path, type: each.type }] : [],
+  );
   const mounts = [...parts.volumes.values()].flatMap(({ mount }) => (mount === undefined ? [] : [mount.target]));
   return new Process(
     `${name}-process`,
@@ -178,12 +207,19 @@ export function createProcess(
       interfaces: parts.eth0 === undefined ? [] : [parts.eth0.name],
       hosts: pod.hostNetwork ? pod.hosts : { ...pod.hosts, kernelName: pod.hostname },
       dns: pod.dns,
+      ...(contents.length === 0 ? {} : { projections: contents }),
+      ...(hostPaths.length === 0 ? {} : { hostPaths: hostPaths as pulumi.Input<HostPath>[] }),
       restartPolicy: pod.restartPolicy,
       terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds,
       activeDeadlineSeconds: pod.activeDeadlineSeconds,
       skipAwait: pod.skipAwait ? true : undefined,
       timeoutSeconds: pod.timeoutSeconds,
     },
-    parts.ports === undefined ? options : pulumi.mergeOptions(options, { dependsOn: parts.ports }),
+    pulumi.mergeOptions(
+      parts.ports === undefined ? options : pulumi.mergeOptions(options, { dependsOn: parts.ports }),
+      {
+        dependsOn: objectsOf(place),
+      },
+    ),
   );
 }

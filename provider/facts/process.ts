@@ -43,6 +43,8 @@ export interface ProcessState {
   readonly reason: string;
   readonly restartPolicy: string;
   readonly gracePeriod: number;
+  /** What tells the specification of its volumes from others. */
+  readonly volumes?: string;
   /** The control group of each container that has one, by its name. */
   readonly cgroups: Readonly<Record<string, string>>;
   readonly address: string;
@@ -88,6 +90,7 @@ if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$ad
 if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
 if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do echo "warning$t$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
+if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
 end=
 while IFS=$t read -r key name cgroup logs _ _ kind _; do
 case $key in restart|grace) echo "$key$t$name" ;; end) end=1 ;; container)
@@ -125,6 +128,7 @@ function parseProcess(text: string): ProcessState {
     reason: first("reason"),
     restartPolicy: first("restart"),
     gracePeriod: Number(first("grace")),
+    ...(first("volumes") === "" ? {} : { volumes: first("volumes") }),
     cgroups: Object.fromEntries(groups) as Record<string, string>,
     address: first("address"),
     hostAddress: first("host"),

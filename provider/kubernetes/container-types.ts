@@ -14,7 +14,7 @@ export interface Container {
   command?: Input<Input<string>[] | undefined>;
   /** Environment variables, in order; a value may use `$(NAME)` of an earlier one; `$$` is a plain `$`. */
   env?: Input<Input<EnvVar>[] | undefined>;
-  /** Refused: ConfigMaps and Secrets do not exist yet; list the variables in env. */
+  /** Variables from all keys of a ConfigMap or a Secret; of equal names the later one counts, and env before all. */
   envFrom?: Input<Input<EnvFromSource>[] | undefined>;
   /** An image of a registry (`nginx:1.27`, digests too); `oci:PATH:TAG`, an image layout on the node; `archive:PATH`, on the node: what `docker save` writes, an OCI archive, a tar of a root file system; or `host:bash,ls`, programs of the node with their libraries. The node downloads the layers, or gets them through the SSH connection. The image's entry point, arguments, variables, user, working directory and stop signal are honoured. */
   image?: Input<string | undefined>;
@@ -76,14 +76,17 @@ export interface EnvVar {
   name: Input<string>;
   /** Default: empty. May be an Output, or a secret. */
   value?: Input<string | undefined>;
-  /** Refused: references cannot be resolved yet; give `value`. */
+  /** Where the value is looked up, in place of `value`. */
   valueFrom?: Input<EnvVarSource | undefined>;
 }
 
-/** Refused as a whole. */
+/** Variables from all keys of a ConfigMap or a Secret. */
 export interface EnvFromSource {
+  /** A ConfigMap. */
   configMapRef?: Input<ConfigMapEnvSource | undefined>;
+  /** What stands before each key in the variable's name. */
   prefix?: Input<string | undefined>;
+  /** A Secret. */
   secretRef?: Input<SecretEnvSource | undefined>;
 }
 
@@ -187,17 +190,17 @@ export interface VolumeMount {
   bindMountOptions?: Input<Input<string>[] | undefined>;
   /** Path inside the container, without `:`; made when missing; unique in the container. */
   mountPath: Input<string>;
-  /** Refused: mounts made later do not propagate into a running container. Accepted: `"None"`. */
+  /** `None` (default); `HostToContainer`: mounts that the node makes later are seen; `Bidirectional`: the container's are seen by the node, too, for privileged ones only. */
   mountPropagation?: Input<string | undefined>;
   /** The name of a volume of the pod. */
   name: Input<string>;
-  /** Default `false`. */
+  /** Default `false`; volumes of configMap, secret, projected and downwardAPI are always read-only. */
   readOnly?: Input<boolean | undefined>;
-  /** Refused: mounts below a read-only volume keep their own options. Accepted: `"Disabled"`. */
+  /** With readOnly: whether mounts below are read-only too. `Disabled` (default), `IfPossible`, `Enabled` (fails before Linux 5.12). */
   recursiveReadOnly?: Input<string | undefined>;
-  /** Refused: not implemented; give hostPath the deeper path. Accepted: `""`. */
+  /** A path below the volume in place of its root, made as a directory when missing, never through a link out of the volume. Is not renewed when a ConfigMap or a Secret changes. */
   subPath?: Input<string | undefined>;
-  /** Refused: not implemented; give hostPath the deeper path. Accepted: `""`. */
+  /** The same with `$(NAME)` of env, as far as the values are known before the node is asked: not from ConfigMaps and Secrets, no addresses, no uid. */
   subPathExpr?: Input<string | undefined>;
 }
 
@@ -235,24 +238,33 @@ export interface WindowsSecurityContextOptions {
   runAsUserName?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** Where a value is looked up. */
 export interface EnvVarSource {
+  /** A key of a ConfigMap, read at each start of the container. */
   configMapKeyRef?: Input<ConfigMapKeySelector | undefined>;
+  /** A field of the pod. */
   fieldRef?: Input<ObjectFieldSelector | undefined>;
+  /** Refused: files in volumes are not read for variables. */
   fileKeyRef?: Input<FileKeySelector | undefined>;
+  /** What a container may use or asks for, rounded up; without a limit what the node has. */
   resourceFieldRef?: Input<ResourceFieldSelector | undefined>;
+  /** A key of a Secret, read at each start of the container. */
   secretKeyRef?: Input<SecretKeySelector | undefined>;
 }
 
-/** Refused as a whole. */
+/** A ConfigMap whose keys become variables. */
 export interface ConfigMapEnvSource {
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** A Secret whose keys become variables. */
 export interface SecretEnvSource {
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 
@@ -322,16 +334,21 @@ export interface Capabilities {
   drop?: Input<Input<string>[] | undefined>;
 }
 
-/** Refused as a whole. */
+/** A key of a ConfigMap. */
 export interface ConfigMapKeySelector {
+  /** The key. */
   key: Input<string>;
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** A field of the pod. */
 export interface ObjectFieldSelector {
+  /** As in Kubernetes. */
   apiVersion?: Input<string | undefined>;
+  /** `metadata.name`, `.namespace`, `.uid`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.nodeName` (the Node's name), `spec.serviceAccountName` (`default`), `status.podIP(s)`, `status.hostIP(s)`. Or: `metadata.name`, `.namespace`, `.uid`, `.labels`, `.annotations`, `metadata.labels['KEY']` or `metadata.annotations['KEY']`. */
   fieldPath: Input<string>;
 }
 
@@ -343,17 +360,23 @@ export interface FileKeySelector {
   volumeName: Input<string>;
 }
 
-/** Refused as a whole. */
+/** A limit or request of a container. */
 export interface ResourceFieldSelector {
+  /** The container. Default: this one. Or: The container. Required here. */
   containerName?: Input<string | undefined>;
+  /** The unit: `1` or `1m` for cpu; `1`, `1k` … `1E`, `1Ki` … `1Ei` for memory. Default `1`. */
   divisor?: Input<string | undefined>;
+  /** `limits.cpu`, `limits.memory`, `requests.cpu` or `requests.memory`. */
   resource: Input<string>;
 }
 
-/** Refused as a whole. */
+/** A key of a Secret. */
 export interface SecretKeySelector {
+  /** The key. */
   key: Input<string>;
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 

@@ -16,6 +16,11 @@ export function expand(text: string, lookup: (name: string) => string | undefine
     .join("");
 }
 
+/** The names that a text refers to. */
+export function namesIn(text: string): string[] {
+  return pieces(text).flatMap((piece) => ("name" in piece ? [piece.name] : []));
+}
+
 /** Splits a text at its references. An unclosed `$(` is literal, and so is a `$` before anything else. */
 function pieces(text: string): Piece[] {
   const found: Piece[] = [];

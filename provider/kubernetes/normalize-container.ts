@@ -7,12 +7,14 @@ import { defaultTerminationMessagePath } from "./actions";
 import { isCapability } from "./capabilities";
 import { expandContainer } from "./expand";
 import { type ContainerImage, parseImage } from "./image";
-import { dnsLabel, envName } from "./names";
+import { dnsLabel } from "./names";
+import { isPlain, type NormalizedVariable, normalizeEnv, type UsableEnv } from "./normalize-env";
+import { type NormalizedMount, normalizeMounts, type UsableMount } from "./normalize-mount";
 import { type NormalizedPort, normalizePorts, type UsablePort } from "./normalize-port";
 import { type NormalizedProbes, normalizeProbes, type ProbePlace, type UsableProbes } from "./normalize-probe";
 import { parseBytes, parseCpuMilli, parseQuantity } from "./quantity";
 import type { ContainerResources } from "./resources";
-import { attempt, check, cleanPath, unique } from "./rules";
+import { attempt, check, cleanPath } from "./rules";
 
 /** A container in which every default is filled in and every `$(NAME)` replaced. */
 export interface NormalizedContainer extends NormalizedProbes {
@@ -25,8 +27,10 @@ export interface NormalizedContainer extends NormalizedProbes {
   /** Empty: the image's entry point. */
   readonly command: readonly Input<string>[];
   readonly args: readonly Input<string>[];
-  /** No name twice. */
+  /** No name twice. Empty when there are `variables`. */
   readonly env: readonly { readonly name: string; readonly value: Input<string> }[];
+  /** The environment when something of it is looked up on the node: `$(NAME)` is then replaced there, everywhere. */
+  readonly variables?: readonly NormalizedVariable[];
   /** Absent: the image's, else `/`. */
   readonly workingDir?: string;
   readonly ports: readonly NormalizedPort[];
@@ -35,14 +39,6 @@ export interface NormalizedContainer extends NormalizedProbes {
   readonly security: NormalizedSecurity;
   readonly terminationMessagePath: string;
   readonly terminationMessagePolicy: "File" | "FallbackToLogsOnError";
-}
-
-/** Where a container sees a volume. */
-export interface NormalizedMount {
-  readonly volume: string;
-  /** Absolute, without `.`, `..` and a slash at the end. */
-  readonly mountPath: string;
-  readonly readOnly: boolean;
 }
 
 /** Who the process is and what it may do. */
@@ -61,17 +57,16 @@ export interface NormalizedSecurity {
 type Quantities = Map<string, string | number>;
 
 /** A container as the walk leaves it. */
-export interface UsableContainer extends UsableProbes {
+export interface UsableContainer extends UsableProbes, UsableEnv {
   name?: string;
   image?: string;
   imagePullPolicy?: PullPolicy;
   command?: (Input<string> | undefined)[];
   args?: (Input<string> | undefined)[];
-  env?: ({ name?: string; value?: Input<string> } | undefined)[];
   workingDir?: string;
   ports?: (UsablePort | undefined)[];
   resources?: { limits?: Quantities; requests?: Quantities };
-  volumeMounts?: ({ name?: string; mountPath?: string; readOnly?: boolean } | undefined)[];
+  volumeMounts?: (UsableMount | undefined)[];
   securityContext?: UsableSecurity;
   restartPolicy?: "Always";
   terminationMessagePath?: string;
@@ -100,11 +95,7 @@ export function normalizeContainer(
   if (workingDir !== undefined && !workingDir.startsWith("/")) {
     problems.push({ path: `${path}.workingDir`, reason: "must be an absolute path in the container" });
   }
-  const env = (container.env ?? []).flatMap((one, i) => {
-    if (one?.name === undefined) return [];
-    check(envName, one.name, `${path}.env[${i}].name`, problems);
-    return [{ name: one.name, value: one.value ?? "" }];
-  });
+  const variables = normalizeEnv(container, path, problems);
   const command = (container.command ?? []).filter((part) => part !== undefined);
   const args = (container.args ?? []).filter((part) => part !== undefined);
   if (container.restartPolicy !== undefined && place.kind === "main") {
@@ -118,15 +109,32 @@ export function normalizeContainer(
     kind: place.kind,
     name,
     ...normalizeImage(container, path, problems),
-    ...expandContainer({ command, args, env }),
+    ...normalizeTexts(command, args, variables),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
     ports,
-    ...normalizeProbes(container, { ports, env }, place, path, problems),
+    ...normalizeProbes(container, { ports, env: variables.filter(isPlain) }, place, path, problems),
     ...normalizeMessage(container, path, problems),
     resources: normalizeResources(container.resources ?? {}, `${path}.resources`, problems),
-    mounts: normalizeMounts(container.volumeMounts ?? [], `${path}.volumeMounts`, volumes, problems),
+    mounts: normalizeMounts(
+      container.volumeMounts ?? [],
+      { privileged: container.securityContext?.privileged === true, variables },
+      `${path}.volumeMounts`,
+      volumes,
+      problems,
+    ),
     security: normalizeSecurity(container.securityContext ?? {}, `${path}.securityContext`, problems),
   };
+}
+
+/** Replaces `$(NAME)`, unless something is looked up on the node: then all of it is replaced there. */
+function normalizeTexts(
+  command: Input<string>[],
+  args: Input<string>[],
+  variables: readonly NormalizedVariable[],
+): Pick<NormalizedContainer, "command" | "args" | "env" | "variables"> {
+  return variables.every(isPlain)
+    ? expandContainer({ command, args, env: variables })
+    : { command, args, env: [], variables };
 }
 
 function normalizeImage(
@@ -202,33 +210,6 @@ function normalizeResources(
     if (units !== undefined) resources[request] = units;
   }
   return resources;
-}
-
-function normalizeMounts(
-  mounts: NonNullable<UsableContainer["volumeMounts"]>,
-  path: string,
-  volumes: ReadonlySet<string>,
-  problems: Problem[],
-): NormalizedMount[] {
-  const cleaned = mounts.map((mount, i) => {
-    const { name, mountPath, readOnly = false } = mount ?? {};
-    if (name !== undefined && !volumes.has(name)) {
-      problems.push({ path: `${path}[${i}].name`, reason: "must be the name of a volume in spec.volumes" });
-    }
-    if (mountPath === undefined) return { volume: name ?? "", mountPath: undefined, readOnly };
-    // As a kubelet does, a path that does not begin with / is taken from the root.
-    const clean = cleanPath(`/${mountPath}`);
-    const reason = mountPath === "" ? "must not be empty" : mountPathRule(clean);
-    if (reason !== undefined) problems.push({ path: `${path}[${i}].mountPath`, reason });
-    return { volume: name ?? "", mountPath: clean, readOnly };
-  });
-  unique(cleaned, "mountPath", (i) => `${path}[${i}].mountPath`, problems);
-  return cleaned.map(({ mountPath = "/", ...rest }) => ({ ...rest, mountPath }));
-}
-
-function mountPathRule(path: string): string | undefined {
-  if (path === "/") return "must not be the root directory";
-  return path.includes(":") ? 'must not contain ":"' : undefined;
 }
 
 const MAX_ID = 2 ** 31 - 1;

@@ -57,13 +57,16 @@ export class PodInputError extends InputError {
 }
 const SHOWN = 25;
 
+/** `metadata` as the walk leaves it. */
+export interface UsableMetadata {
+  name?: string;
+  namespace?: string;
+  labels?: Map<string, string>;
+  annotations?: Map<string, Input<string>>;
+}
+
 interface UsablePod {
-  metadata?: {
-    name?: string;
-    namespace?: string;
-    labels?: Map<string, string>;
-    annotations?: Map<string, Input<string>>;
-  };
+  metadata?: UsableMetadata;
   spec?: UsableNetwork & {
     initContainers?: (UsableContainer | undefined)[];
     containers?: (UsableContainer | undefined)[];
@@ -79,7 +82,7 @@ interface UsablePod {
 /** The longest that anything of a pod is waited for, in seconds: what a Process takes. */
 const LONGEST = 86_400;
 
-/** Arguments of the Pod component that are not part of a Kubernetes Pod. */
+/** Arguments of the components that are not part of a Kubernetes object. */
 const OWN_ARGS = ["on"];
 
 /**
@@ -98,22 +101,29 @@ export function normalizePod(name: string, args: unknown, clusterDomain = DEFAUL
     ...normalizeNetwork(pod.spec ?? {}, names, problems),
     ...normalizeSpec(pod, problems),
   };
-  const [first, second] = problems;
-  if (first && !second) throw new InputError(first.path, first.reason);
-  if (first) throw new PodInputError(problems);
+  throwProblems(problems);
   return normalized;
 }
 
-function withoutOwnArgs(args: unknown): unknown {
+/** One problem as an {@link InputError}, several as a {@link PodInputError}. */
+export function throwProblems(problems: readonly Problem[]): void {
+  const [first, second] = problems;
+  if (first && !second) throw new InputError(first.path, first.reason);
+  if (first) throw new PodInputError(problems);
+}
+
+/** The object without what is no part of a Kubernetes one. */
+export function withoutOwnArgs(args: unknown): unknown {
   if (typeof args !== "object" || args === null || Array.isArray(args) || isEventual(args)) return args;
   return Object.fromEntries(Object.entries(args).filter(([key]) => !OWN_ARGS.includes(key)));
 }
 
-function normalizeMetadata(resourceName: string, metadata: NonNullable<UsablePod["metadata"]>, problems: Problem[]) {
+/** Checks `metadata`; `title` is what the object is called in messages. */
+export function normalizeMetadata(resourceName: string, metadata: UsableMetadata, problems: Problem[], title = "pod") {
   const { name = resourceName, namespace = "default", labels = new Map(), annotations = new Map() } = metadata;
   if (metadata.name !== undefined) check(dnsSubdomain, name, "metadata.name", problems);
   else if (dnsSubdomain(name) && !problems.some(({ path }) => /^(metadata(\.name)?)?$/.test(path))) {
-    const reason = `must be given, because the resource's name ${JSON.stringify(name)} cannot be the pod's: ${dnsSubdomain(name)}`;
+    const reason = `must be given, because the resource's name ${JSON.stringify(name)} cannot be the ${title}'s: ${dnsSubdomain(name)}`;
     problems.push({ path: "metadata.name", reason });
   }
   check(dnsLabel, namespace, "metadata.namespace", problems);

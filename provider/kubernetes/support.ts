@@ -23,21 +23,16 @@ import {
   string,
 } from "./field";
 import { HOOK, PROBE } from "./support-actions";
+import { ENV_FROM, ENV_VALUE_FROM, VOLUME, VOLUME_MOUNTS } from "./support-volumes";
 
 const SELECTOR = "matchExpressions[]{key operator values[]} matchLabels{}";
 const NODE_TERM = "matchExpressions[]{key operator values[]} matchFields[]{key operator values[]}";
 const POD_TERM = `labelSelector{${SELECTOR}} matchLabelKeys[] mismatchLabelKeys[] namespaceSelector{${SELECTOR}} namespaces[] topologyKey`;
 const POD_AFFINITY = `preferredDuringSchedulingIgnoredDuringExecution[]{podAffinityTerm{${POD_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution[]{${POD_TERM}}`;
-const ITEMS = "items[]{key mode path user}";
-const DOWNWARD_ITEMS =
-  "items[]{fieldRef{apiVersion fieldPath} mode path resourceFieldRef{containerName divisor resource} user}";
-const OBJECT_META =
-  "annotations{} clusterName creationTimestamp deletionGracePeriodSeconds deletionTimestamp finalizers[] generateName generation labels{} managedFields[]{apiVersion fieldsType fieldsV1 manager operation subresource time} name namespace ownerReferences[]{apiVersion blockOwnerDeletion controller kind name uid} resourceVersion selfLink uid";
 const SECURITY_CONTEXT_TEXT = "not implemented for the whole pod; set it in the securityContext of each container";
 const WINDOWS = "the nodes are Linux machines";
 const SCHEDULER = "nothing schedules here: `on` names the node";
 const SERVER_SET = "set by the API server of a cluster, never by the user";
-const NO_CSI = "there is no CSI and no cloud controller on the node; mount it on the node and use hostPath";
 
 const SECURITY_CONTEXT: Fields = {
   allowPrivilegeEscalation: boolean(
@@ -78,18 +73,11 @@ const CONTAINER: Fields = {
     {
       name: string("Printable ASCII without `=`.", REQUIRED),
       value: string("Default: empty. May be an Output, or a secret.", OUTPUT),
-      valueFrom: refused("references cannot be resolved yet; give `value`", "next", {
-        below:
-          "configMapKeyRef{key name optional} fieldRef{apiVersion fieldPath} fileKeyRef{key optional path volumeName} resourceFieldRef{containerName divisor resource} secretKeyRef{key name optional}",
-      }),
+      valueFrom: ENV_VALUE_FROM,
     },
     LIST,
   ),
-  envFrom: refusedList(
-    "ConfigMaps and Secrets do not exist yet; list the variables in env",
-    "next",
-    "configMapRef{name optional} prefix secretRef{name optional}",
-  ),
+  envFrom: ENV_FROM,
   image: string(
     "An image of a registry (`nginx:1.27`, digests too); `oci:PATH:TAG`, an image layout on the node; `archive:PATH`, on the node: what `docker save` writes, an OCI archive, a tar of a root file system; or `host:bash,ls`, programs of the node with their libraries. The node downloads the layers, or gets them through the SSH connection. The image's entry point, arguments, variables, user, working directory and stop signal are honoured.",
     REQUIRED,
@@ -162,97 +150,11 @@ const CONTAINER: Fields = {
   ),
   tty: refused("containers have no terminal", "later", { values: [false] }),
   volumeDevices: refusedList("block devices are not handed to containers", "later", "devicePath name"),
-  volumeMounts: object(
-    "Which volumes the container sees, and where.",
-    {
-      bindMountOptions: refusedList("not implemented", "later"),
-      mountPath: string(
-        "Path inside the container, without `:`; made when missing; unique in the container.",
-        REQUIRED,
-      ),
-      mountPropagation: refused("mounts made later do not propagate into a running container", "never", {
-        values: ["None"],
-      }),
-      name: string("The name of a volume of the pod.", REQUIRED),
-      readOnly: boolean("Default `false`."),
-      recursiveReadOnly: refused("mounts below a read-only volume keep their own options", "later", {
-        values: ["Disabled"],
-      }),
-      subPath: refused("not implemented; give hostPath the deeper path", "next", { values: [""] }),
-      subPathExpr: refused("not implemented; give hostPath the deeper path", "next", { values: [""] }),
-    },
-    LIST,
-  ),
+  volumeMounts: VOLUME_MOUNTS,
   workingDir: string("Where the process starts, absolute. Default: the image's, else `/`."),
 };
 
 const EPHEMERAL = refused("nobody can attach to a running pod; enter its namespaces with nsenter", "never");
-
-const VOLUME: Fields = {
-  awsElasticBlockStore: refused(NO_CSI, "never", { below: "fsType partition readOnly volumeID" }),
-  azureDisk: refused(NO_CSI, "never", { below: "cachingMode diskName diskURI fsType kind readOnly" }),
-  azureFile: refused(NO_CSI, "never", { below: "readOnly secretName shareName" }),
-  cephfs: refused(NO_CSI, "never", { below: "monitors[] path readOnly secretFile secretRef{name} user" }),
-  cinder: refused(NO_CSI, "never", { below: "fsType readOnly secretRef{name} volumeID" }),
-  configMap: refused("ConfigMaps do not exist yet; put a File on the node and use hostPath", "next", {
-    below: `defaultMode defaultUser ${ITEMS} name optional`,
-  }),
-  csi: refused(NO_CSI, "never", { below: "driver fsType nodePublishSecretRef{name} readOnly volumeAttributes{}" }),
-  downwardAPI: refused("not implemented yet", "next", { below: `defaultMode defaultUser ${DOWNWARD_ITEMS}` }),
-  emptyDir: object("An empty directory that lives as long as the pod.", {
-    medium: string(
-      '`""` (default): the node\'s disk; empty again when a change has started the containers anew. `Memory`: a tmpfs, which then keeps what is in it.',
-      { values: ["", "Memory"] },
-    ),
-    mode: refused("the directory's mode is 0777, as a kubelet makes it", "later"),
-    sizeLimit: refused("the size cannot be limited yet", "next"),
-  }),
-  ephemeral: refused("persistent volumes do not exist yet", "later", {
-    below: `readOnly volumeClaimTemplate{metadata{${OBJECT_META}} spec{accessModes[] dataSource{apiGroup kind name} dataSourceRef{apiGroup kind name namespace} resources{limits{} requests{}} selector{${SELECTOR}} storageClassName volumeAttributesClassName volumeMode volumeName}}`,
-  }),
-  fc: refused(NO_CSI, "never", { below: "fsType lun readOnly targetWWNs[] wwids[]" }),
-  flexVolume: refused(NO_CSI, "never", { below: "driver fsType options{} readOnly secretRef{name}" }),
-  flocker: refused(NO_CSI, "never", { below: "datasetName datasetUUID" }),
-  gcePersistentDisk: refused(NO_CSI, "never", { below: "fsType partition pdName readOnly" }),
-  gitRepo: refused("Kubernetes itself has given it up", "never", { below: "directory repository revision" }),
-  glusterfs: refused(NO_CSI, "never", { below: "endpoints path readOnly" }),
-  hostPath: object("A file or directory of the node.", {
-    path: string("Absolute, without `..`. May be an Output.", { required: true, output: true }),
-    type: refused(
-      "whether the path exists is not checked or arranged yet; a bind mount fails when it is absent",
-      "next",
-      {
-        values: [""],
-      },
-    ),
-  }),
-  image: refused("images are not mounted as volumes", "later", { below: "pullPolicy reference" }),
-  iscsi: refused(NO_CSI, "never", {
-    below:
-      "chapAuthDiscovery chapAuthSession fsType initiatorName iqn iscsiInterface lun portals[] readOnly secretRef{name} targetPortal",
-  }),
-  name: string("DNS label, unique in the pod.", REQUIRED),
-  nfs: refused("not implemented; use a Mount resource and hostPath", "later", { below: "path readOnly server" }),
-  persistentVolumeClaim: refused("persistent volumes do not exist yet; use hostPath", "later", {
-    below: "claimName readOnly",
-  }),
-  photonPersistentDisk: refused(NO_CSI, "never", { below: "fsType pdID" }),
-  portworxVolume: refused(NO_CSI, "never", { below: "fsType readOnly volumeID" }),
-  projected: refused("not implemented yet", "next", {
-    below: `defaultMode defaultUser sources[]{clusterTrustBundle{labelSelector{${SELECTOR}} name optional path signerName user} configMap{${ITEMS} name optional} downwardAPI{${DOWNWARD_ITEMS}} podCertificate{certificateChainPath credentialBundlePath keyPath keyType maxExpirationSeconds signerName user userAnnotations{}} secret{${ITEMS} name optional} serviceAccountToken{audience expirationSeconds path user}}`,
-  }),
-  quobyte: refused(NO_CSI, "never", { below: "group readOnly registry tenant user volume" }),
-  rbd: refused(NO_CSI, "never", { below: "fsType image keyring monitors[] pool readOnly secretRef{name} user" }),
-  scaleIO: refused(NO_CSI, "never", {
-    below:
-      "fsType gateway protectionDomain readOnly secretRef{name} sslEnabled storageMode storagePool system volumeName",
-  }),
-  secret: refused("Secrets do not exist yet; put a File on the node and use hostPath", "next", {
-    below: `defaultMode defaultUser ${ITEMS} optional secretName`,
-  }),
-  storageos: refused(NO_CSI, "never", { below: "fsType readOnly secretRef{name} volumeName volumeNamespace" }),
-  vsphereVolume: refused(NO_CSI, "never", { below: "fsType storagePolicyID storagePolicyName volumePath" }),
-};
 
 const POD_SPEC: Fields = {
   activeDeadlineSeconds: integer(
@@ -371,7 +273,7 @@ const POD_SPEC: Fields = {
   workloadRef: refused(SCHEDULER, "never", { below: "name podGroup podGroupReplicaKey" }),
 };
 
-const METADATA: Fields = {
+export const METADATA: Fields = {
   annotations: map(
     "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400.",
     OUTPUT,

@@ -1,4 +1,4 @@
-/** The volume part of the Pod types; see `types.ts`. All sources but `hostPath` and `emptyDir` are refused. */
+/** The volume part of the Pod types; see `types.ts`. */
 import type { Input } from "@pulumi/pulumi";
 import type { ObjectFieldSelector, ResourceFieldSelector, StringMap } from "./container-types";
 import type { LabelSelector } from "./scheduling-types";
@@ -39,11 +39,11 @@ export interface Volume {
   cephfs?: Input<CephFSVolumeSource | undefined>;
   /** Refused: there is no CSI and no cloud controller on the node; mount it on the node and use hostPath. */
   cinder?: Input<CinderVolumeSource | undefined>;
-  /** Refused: ConfigMaps do not exist yet; put a File on the node and use hostPath. */
+  /** The keys of a ConfigMap as files: renewed together when it changes, as a kubelet does. */
   configMap?: Input<ConfigMapVolumeSource | undefined>;
   /** Refused: there is no CSI and no cloud controller on the node; mount it on the node and use hostPath. */
   csi?: Input<CSIVolumeSource | undefined>;
-  /** Refused: not implemented yet. */
+  /** Fields of the pod as files. */
   downwardAPI?: Input<DownwardAPIVolumeSource | undefined>;
   /** An empty directory that lives as long as the pod. */
   emptyDir?: Input<EmptyDirVolumeSource | undefined>;
@@ -77,7 +77,7 @@ export interface Volume {
   photonPersistentDisk?: Input<PhotonPersistentDiskVolumeSource | undefined>;
   /** Refused: there is no CSI and no cloud controller on the node; mount it on the node and use hostPath. */
   portworxVolume?: Input<PortworxVolumeSource | undefined>;
-  /** Refused: not implemented yet. */
+  /** Files of several sources in one folder. */
   projected?: Input<ProjectedVolumeSource | undefined>;
   /** Refused: there is no CSI and no cloud controller on the node; mount it on the node and use hostPath. */
   quobyte?: Input<QuobyteVolumeSource | undefined>;
@@ -85,7 +85,7 @@ export interface Volume {
   rbd?: Input<RBDVolumeSource | undefined>;
   /** Refused: there is no CSI and no cloud controller on the node; mount it on the node and use hostPath. */
   scaleIO?: Input<ScaleIOVolumeSource | undefined>;
-  /** Refused: Secrets do not exist yet; put a File on the node and use hostPath. */
+  /** The keys of a Secret as files, on a tmpfs: renewed together when it changes, as a kubelet does. */
   secret?: Input<SecretVolumeSource | undefined>;
   /** Refused: there is no CSI and no cloud controller on the node; mount it on the node and use hostPath. */
   storageos?: Input<StorageOSVolumeSource | undefined>;
@@ -93,19 +93,27 @@ export interface Volume {
   vsphereVolume?: Input<VsphereVirtualDiskVolumeSource | undefined>;
 }
 
-/** Refused as a whole. */
+/** The keys of a ConfigMap as files. */
 export interface ConfigMapVolumeSource {
+  /** Permission bits of the files, 0 to 0777 (octal). Default 0644. */
   defaultMode?: Input<number | undefined>;
+  /** Refused: files belong to root; their mode says who reads them. */
   defaultUser?: Input<number | undefined>;
+  /** Which keys, and where. Default: all, under their names. */
   items?: Input<Input<KeyToPath>[] | undefined>;
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** Fields of the pod as files. */
 export interface DownwardAPIVolumeSource {
+  /** Permission bits of the files, 0 to 0777 (octal). Default 0644. */
   defaultMode?: Input<number | undefined>;
+  /** Refused: files belong to root; their mode says who reads them. */
   defaultUser?: Input<number | undefined>;
+  /** The files. */
   items?: Input<Input<DownwardAPIVolumeFile>[] | undefined>;
 }
 
@@ -115,7 +123,7 @@ export interface EmptyDirVolumeSource {
   medium?: Input<string | undefined>;
   /** Refused: the directory's mode is 0777, as a kubelet makes it. */
   mode?: Input<number | undefined>;
-  /** Refused: the size cannot be limited yet. */
+  /** The size of the tmpfs of medium `Memory`, for example `64Mi`. On the node's disk nothing limits a directory: refused there. */
   sizeLimit?: Input<string | undefined>;
 }
 
@@ -129,7 +137,7 @@ export interface EphemeralVolumeSource {
 export interface HostPathVolumeSource {
   /** Absolute, without `..`. May be an Output. */
   path: Input<string>;
-  /** Refused: whether the path exists is not checked or arranged yet; a bind mount fails when it is absent. Accepted: `""`. */
+  /** What must be there, looked at before each start: `Directory`, `File`, `Socket`, `CharDevice`, `BlockDevice`; `DirectoryOrCreate` and `FileOrCreate` make it (0755, 0644), and it stays. Default `""`: nothing is looked at. */
   type?: Input<string | undefined>;
 }
 
@@ -145,36 +153,53 @@ export interface PersistentVolumeClaimVolumeSource {
   readOnly?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** Files of several sources. */
 export interface ProjectedVolumeSource {
+  /** Permission bits of the files, 0 to 0777 (octal). Default 0644. */
   defaultMode?: Input<number | undefined>;
+  /** Refused: files belong to root; their mode says who reads them. */
   defaultUser?: Input<number | undefined>;
+  /** The sources; each has one. */
   sources: Input<Input<VolumeProjection>[]>;
 }
 
-/** Refused as a whole. */
+/** The keys of a Secret as files. */
 export interface SecretVolumeSource {
+  /** Permission bits of the files, 0 to 0777 (octal). Default 0644. */
   defaultMode?: Input<number | undefined>;
+  /** Refused: files belong to root; their mode says who reads them. */
   defaultUser?: Input<number | undefined>;
+  /** Which keys, and where. Default: all, under their names. */
   items?: Input<Input<KeyToPath>[] | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   secretName?: Input<string | undefined>;
 }
 
-/** Refused as a whole. */
+/** A key, and where its file is. */
 export interface KeyToPath {
+  /** The key. */
   key: Input<string>;
+  /** Permission bits of this file, 0 to 0777 (octal). */
   mode?: Input<number | undefined>;
+  /** Relative to the volume, without `..`. */
   path: Input<string>;
+  /** Refused: files belong to root; their mode says who reads them. */
   user?: Input<number | undefined>;
 }
 
-/** Refused as a whole. */
+/** A field, and where its file is. */
 export interface DownwardAPIVolumeFile {
+  /** A field of the pod. */
   fieldRef?: Input<ObjectFieldSelector | undefined>;
+  /** Permission bits of this file, 0 to 0777 (octal). */
   mode?: Input<number | undefined>;
+  /** Relative to the volume, without `..`. */
   path: Input<string>;
+  /** What a container may use or asks for, rounded up; without a limit what the node has. */
   resourceFieldRef?: Input<ResourceFieldSelector | undefined>;
+  /** Refused: files belong to root; their mode says who reads them. */
   user?: Input<number | undefined>;
 }
 
@@ -184,13 +209,19 @@ export interface PersistentVolumeClaimTemplate {
   spec: Input<PersistentVolumeClaimSpec>;
 }
 
-/** Refused as a whole. */
+/** One source of files. */
 export interface VolumeProjection {
+  /** Refused: there is no cluster that signs certificates. */
   clusterTrustBundle?: Input<ClusterTrustBundleProjection | undefined>;
+  /** Keys of a ConfigMap. */
   configMap?: Input<ConfigMapProjection | undefined>;
+  /** Fields of the pod. */
   downwardAPI?: Input<DownwardAPIProjection | undefined>;
+  /** Refused: there is no cluster that signs certificates. */
   podCertificate?: Input<PodCertificateProjection | undefined>;
+  /** Keys of a Secret. */
   secret?: Input<SecretProjection | undefined>;
+  /** A token for the pod's account, `default`, that the node signs with a key of its own and renews at 80 % of its life; needs openssl there. `/var/lib/barepod/issuer/jwks.json` verifies it. */
   serviceAccountToken?: Input<ServiceAccountTokenProjection | undefined>;
 }
 
@@ -217,15 +248,19 @@ export interface ClusterTrustBundleProjection {
   user?: Input<number | undefined>;
 }
 
-/** Refused as a whole. */
+/** Keys of a ConfigMap. */
 export interface ConfigMapProjection {
+  /** Which keys, and where. Default: all, under their names. */
   items?: Input<Input<KeyToPath>[] | undefined>;
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** Fields of the pod. */
 export interface DownwardAPIProjection {
+  /** The files. */
   items?: Input<Input<DownwardAPIVolumeFile>[] | undefined>;
 }
 
@@ -241,18 +276,25 @@ export interface PodCertificateProjection {
   userAnnotations?: Input<StringMap | undefined>;
 }
 
-/** Refused as a whole. */
+/** Keys of a Secret. */
 export interface SecretProjection {
+  /** Which keys, and where. Default: all, under their names. */
   items?: Input<Input<KeyToPath>[] | undefined>;
+  /** Its `metadata.name`, in the pod's namespace, on the same node. Required. */
   name?: Input<string | undefined>;
+  /** `true`: missing, there is nothing. Default `false`: the container waits for it. */
   optional?: Input<boolean | undefined>;
 }
 
-/** Refused as a whole. */
+/** A token for the pod. */
 export interface ServiceAccountTokenProjection {
+  /** Who it is for. Default: the issuer itself. */
   audience?: Input<string | undefined>;
+  /** How long it is valid, at least 600. Default 3600. */
   expirationSeconds?: Input<number | undefined>;
+  /** Relative to the volume, without `..`. */
   path: Input<string>;
+  /** Refused: files belong to root; their mode says who reads them. */
   user?: Input<number | undefined>;
 }
 

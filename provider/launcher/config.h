@@ -27,10 +27,14 @@ struct directive {
 };
 
 /** Flags of one mount, already sorted into what mount(2) wants in separate calls. */
+/** Whether mounts below a read-only one are read-only too. */
+enum below { BELOW_AS_IT_IS, BELOW_IF_POSSIBLE, BELOW_TOO };
+
 struct mount_flags {
   unsigned long flags;
   unsigned long propagation;
   bool recursive;
+  enum below below;
 };
 
 enum stdio { STDIO_LOG, STDIO_INHERIT };

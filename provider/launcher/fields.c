@@ -21,22 +21,25 @@ static const struct {
   const char *name;
   unsigned long set, clear, propagation;
   bool recursive;
+  enum below below;
 } FLAGS[] = {
-    {"ro", 1, 0, 0, false},
-    {"rw", 0, 1, 0, false},
-    {"nosuid", 2, 0, 0, false},
-    {"nodev", 4, 0, 0, false},
-    {"noexec", 8, 0, 0, false},
-    {"relatime", 1ul << 21, 0, 0, false},
-    {"noatime", 1024, 0, 0, false},
-    {"strictatime", 1ul << 24, 0, 0, false},
-    {"rec", 0, 0, 0, true},
-    {"private", 0, 0, 1ul << 18, false},
-    {"slave", 0, 0, 1ul << 19, false},
-    {"shared", 0, 0, 1ul << 20, false},
-    {"rprivate", 0, 0, 1ul << 18 | 16384, false},
-    {"rslave", 0, 0, 1ul << 19 | 16384, false},
-    {"rshared", 0, 0, 1ul << 20 | 16384, false},
+    {"ro", 1, 0, 0, false, BELOW_AS_IT_IS},
+    {"rro", 1, 0, 0, false, BELOW_TOO},
+    {"tryrro", 1, 0, 0, false, BELOW_IF_POSSIBLE},
+    {"rw", 0, 1, 0, false, BELOW_AS_IT_IS},
+    {"nosuid", 2, 0, 0, false, BELOW_AS_IT_IS},
+    {"nodev", 4, 0, 0, false, BELOW_AS_IT_IS},
+    {"noexec", 8, 0, 0, false, BELOW_AS_IT_IS},
+    {"relatime", 1ul << 21, 0, 0, false, BELOW_AS_IT_IS},
+    {"noatime", 1024, 0, 0, false, BELOW_AS_IT_IS},
+    {"strictatime", 1ul << 24, 0, 0, false, BELOW_AS_IT_IS},
+    {"rec", 0, 0, 0, true, BELOW_AS_IT_IS},
+    {"private", 0, 0, 1ul << 18, false, BELOW_AS_IT_IS},
+    {"slave", 0, 0, 1ul << 19, false, BELOW_AS_IT_IS},
+    {"shared", 0, 0, 1ul << 20, false, BELOW_AS_IT_IS},
+    {"rprivate", 0, 0, 1ul << 18 | 16384, false, BELOW_AS_IT_IS},
+    {"rslave", 0, 0, 1ul << 19 | 16384, false, BELOW_AS_IT_IS},
+    {"rshared", 0, 0, 1ul << 20 | 16384, false, BELOW_AS_IT_IS},
 };
 
 static bool field_is(const char *field, usize length, const char *name) {
@@ -47,7 +50,7 @@ static bool field_is(const char *field, usize length, const char *name) {
 }
 
 bool config_mount_flags(const char *field, struct mount_flags *out) {
-  *out = (struct mount_flags){0, 0, false};
+  *out = (struct mount_flags){0, 0, false, BELOW_AS_IT_IS};
   if (text_equal(field, "-")) return true;
   for (;;) {
     usize length = 0, i = 0;
@@ -57,6 +60,7 @@ bool config_mount_flags(const char *field, struct mount_flags *out) {
     out->flags = (out->flags & ~FLAGS[i].clear) | FLAGS[i].set;
     if (FLAGS[i].propagation) out->propagation = FLAGS[i].propagation;
     out->recursive |= FLAGS[i].recursive;
+    if (FLAGS[i].below != BELOW_AS_IT_IS) out->below = FLAGS[i].below;
     if (!field[length]) return true;
     field += length + 1;
   }
@@ -175,12 +179,12 @@ bool field_mount(char **field, struct text *error) {
   }
   if (text_equal(field[2], "bind")) {
     if (!field_absolute(field[0], NULL, error, "source")) return false;
-    if (!text_equal(field[4], "-")) {
-      text_format(error, "a bind mount takes no data");
+    if (*field[4] == '/') {
+      text_format(error, "what of a source is mounted must be a relative path");
       return false;
     }
-  } else if (flags.recursive) {
-    text_format(error, "\"rec\" is for bind mounts");
+  } else if (flags.recursive || flags.below != BELOW_AS_IT_IS) {
+    text_format(error, "\"rec\" and \"rro\" are for bind mounts");
     return false;
   }
   if (text_length(field[0]) >= PATH_BYTES || text_length(field[4]) >= PATH_BYTES) {

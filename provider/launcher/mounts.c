@@ -82,16 +82,35 @@ static int open_source(const char *source) {
   return (int)fd;
 }
 
+/** What is mounted: the source, or a place below it. A container may have put links into the source: none leads out of it. */
+static int open_bound(const struct directive *directive) {
+  int source = open_source(directive->field[0]);
+  if (text_equal(directive->field[4], "-")) return source;
+  struct statx found;
+  information(source, &found, "mount", directive->field[0]);
+  int fd = place_below(source, directive->field[4], found.mode & 07777, "mount");
+  sys(close, source);
+  return fd;
+}
+
 static void mount_bind(int root, struct directive *directive, const struct mount_flags *flags) {
   const char *target = directive->field[1];
   struct statx source;
-  int fd = open_source(directive->field[0]);
+  int fd = open_bound(directive);
   information(fd, &source, "mount", directive->field[0]);
   int place = mount_point(root, target, (source.mode & S_IFMT) == S_IFDIR, 0);
   /* A shared one was cloned while it still was the node's peer. */
   int tree = flags->propagation & MS_SHARED ? (int)directive->number[0]
                                             : clone_tree(fd, flags->recursive, "mount", directive->field[0]);
-  attach(tree, place, flags->flags, false, "mount", target);
+  unsigned long set = flags->flags;
+  if (flags->below == BELOW_TOO) {
+    long result = set_attributes(tree, set, true);
+    if (result == -ENOSYS)
+      fail(EXIT_SETUP, "mount", "%s cannot be read-only with what is below: Linux 5.12 or later is needed", target);
+    if (result < 0) fail(EXIT_SETUP, "mount", "cannot make %s read-only: %e", target, (int)result);
+    set = 0;
+  }
+  attach(tree, place, set, flags->below == BELOW_IF_POSSIBLE, "mount", target);
   set_propagation(tree, flags->propagation ? flags->propagation : MS_PRIVATE | MS_REC, target);
   sys(close, tree);
   sys(close, place);
@@ -244,7 +263,7 @@ static void clone_shared_sources(const struct config *config) {
     if (directive->kind != MOUNT || !text_equal(directive->field[2], "bind")) continue;
     config_mount_flags(directive->field[3], &flags);
     if (!(flags.propagation & MS_SHARED)) continue;
-    int fd = open_source(directive->field[0]);
+    int fd = open_bound(directive);
     directive->number[0] = (u64)clone_tree(fd, flags.recursive, "mount", directive->field[0]);
     sys(close, fd);
   }

@@ -125,3 +125,31 @@ int mount_point(int root, const char *target, bool directory, u64 how) {
   if (fd != -ENOENT) fail(EXIT_SETUP, "mount", "%s: %e", target, fd);
   return directory ? make_directories(root, target, &links, "mount") : make_file(root, target, &links);
 }
+
+int place_below(int base, const char *path, u32 mode, const char *stage) {
+  int fd = resolve(base, path, O_PATH, RESOLVE_BENEATH);
+  if (fd == -EXDEV) fail(EXIT_SETUP, stage, "%s leads out of the volume", path);
+  if (fd >= 0) return fd;
+  if (fd != -ENOENT) fail(EXIT_SETUP, stage, "%s: %e", path, fd);
+  char part[PATH_BYTES];
+  int parent = base;
+  for (usize at = 0, begin; path[at];) {
+    while (path[at] == '/') part[at] = path[at], at++;
+    begin = at;
+    while (path[at] && path[at] != '/') part[at] = path[at], at++;
+    if (at == begin) break;
+    part[at] = 0;
+    int next = resolve(base, part, O_PATH | O_DIRECTORY, RESOLVE_BENEATH);
+    if (next == -ENOENT) {
+      long made = sys(mkdirat, parent, part + begin, mode);
+      if (made < 0 && made != -EEXIST) fail(EXIT_SETUP, stage, "cannot make %s: %e", part, (int)made);
+      /* What was just made is no symlink; if it is one now, somebody put it there. */
+      next = resolve(parent, part + begin, O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    }
+    if (next == -EXDEV) fail(EXIT_SETUP, stage, "%s leads out of the volume", path);
+    if (next < 0) fail(EXIT_SETUP, stage, "%s: %e", part, next);
+    if (parent != base) sys(close, parent);
+    parent = next;
+  }
+  return parent;
+}

@@ -16,4 +16,10 @@ int parent_of(int root, const char *target, const char **name, const char *stage
 /** Where something will be mounted: made when missing, as a directory or an empty file, also where a dangling link leads. */
 int mount_point(int root, const char *target, bool directory, u64 how);
 
+/**
+ * `path` below the directory `base`, never through a link out of it. What is missing on the way is made as directories of
+ * this mode.
+ */
+int place_below(int base, const char *path, u32 mode, const char *stage);
+
 #endif

@@ -82,7 +82,7 @@ static inline long syscall6(long number, long a, long b, long c, long d, long e,
 
 enum {
   EPERM = 1, ENOENT = 2, ESRCH = 3, EINTR = 4, E2BIG = 7, ENOEXEC = 8, EAGAIN = 11, EACCES = 13, EEXIST = 17,
-  ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENAMETOOLONG = 36, ENOSYS = 38, ELOOP = 40, EINPROGRESS = 115,
+  EXDEV = 18, ENOTDIR = 20, EISDIR = 21, EINVAL = 22, ENAMETOOLONG = 36, ENOSYS = 38, ELOOP = 40, EINPROGRESS = 115,
 };
 
 #define AT_FDCWD (-100)

@@ -101,7 +101,16 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
   ],
   cleanup: ({ nonce }) => [
     ...forgetRemains(nonce),
-    sh("rm", "-rf", "--", "/var/lib/barepod/bin", "/var/lib/barepod/boot.sh", "/var/lib/barepod/tmp", nodeFolder),
+    sh(
+      "rm",
+      "-rf",
+      "--",
+      "/var/lib/barepod/bin",
+      "/var/lib/barepod/boot.sh",
+      "/var/lib/barepod/tmp",
+      "/var/lib/barepod/issuer",
+      nodeFolder,
+    ),
     // Taken for this very frame; whoever comes next makes it anew.
     raw(
       "remove the lock",

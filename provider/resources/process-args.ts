@@ -1,9 +1,10 @@
 /** What a Process is told: its arguments in a program, and the same as the provider gets them. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { Lifecycle, Probe } from "../kubernetes/actions";
-import type { ImageDefaults, Volume } from "../launcher-config";
+import type { ImageDefaults, Variable, Volume } from "../launcher-config";
 import type { NodeInputs, PrimitiveArgs } from "../resource";
 import type { Dns, Hosts } from "./process-network";
+import type { HostPath, Projection } from "./process-projections";
 
 /** What one container runs, and how it is confined. */
 export interface ContainerArgs {
@@ -21,6 +22,17 @@ export interface ContainerArgs {
    * @defaultValue only PATH
    */
   readonly env?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
+  /**
+   * Further variables, in order, among them such as are read from files of the node at each start; of equal names the later
+   * one counts, and files before folders.
+   * @defaultValue none
+   */
+  readonly variables?: pulumi.Input<pulumi.Input<Variable>[]> | undefined;
+  /**
+   * Whether `$(NAME)` in `command` and `variables` is replaced by Kubernetes' rules.
+   * @defaultValue false
+   */
+  readonly expand?: pulumi.Input<boolean> | undefined;
   /**
    * The working directory, which must exist.
    * @defaultValue `/`
@@ -159,6 +171,17 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
    */
   readonly dns?: pulumi.Input<Dns> | undefined;
   /**
+   * Volumes with files from elsewhere, which containers see at `/run/barepod/volumes/<name>/<volume>`; on a tmpfs, filled before
+   * each start, and renewed while they run when a FileSet in `/var/lib/barepod/objects` has changed. Changes in place.
+   * @defaultValue none
+   */
+  readonly projections?: pulumi.Input<pulumi.Input<Projection>[]> | undefined;
+  /**
+   * Paths of the node that are looked at, or made, before each start, as a kubelet does for hostPath volumes.
+   * @defaultValue none
+   */
+  readonly hostPaths?: pulumi.Input<pulumi.Input<HostPath>[]> | undefined;
+  /**
    * Whether to return before the containers run and are ready.
    * @defaultValue false
    */
@@ -181,6 +204,8 @@ export interface Container {
   readonly command?: readonly string[];
   readonly imageDefaults?: ImageDefaults;
   readonly env?: Readonly<Record<string, string>>;
+  readonly variables?: readonly Variable[];
+  readonly expand?: boolean;
   readonly workingDir?: string;
   readonly rootFs?: string;
   readonly cgroup?: string;
@@ -219,6 +244,8 @@ export interface ProcessInputs extends NodeInputs, Omit<Container, "name" | "kin
   readonly resolvConf?: boolean;
   readonly hosts?: Hosts;
   readonly dns?: Dns;
+  readonly projections?: readonly Projection[];
+  readonly hostPaths?: readonly HostPath[];
   readonly skipAwait?: boolean;
   readonly timeoutSeconds?: number;
   readonly running: boolean;

@@ -19,6 +19,14 @@ import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
 import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
+import {
+  needsPreparation,
+  preparationFiles,
+  preparationFolders,
+  removeVolumes,
+  renewVolumes,
+  volumesDigest,
+} from "./process-projections";
 
 /** Starts the containers, where nothing of them is. */
 export function start(inputs: ProcessInputs): Command[] {
@@ -87,7 +95,7 @@ function makeFiles(inputs: ProcessInputs): Command[] {
       "make a folder that only root reads",
       // The second time: whoever ends the last Process takes the folder of all away, between one mkdir(2) and the next.
       'umask 077; mkdir -p -- "$@" 2>/dev/null || mkdir -p -- "$@"; set -- $?; umask 022; return "$1"',
-      ...containers.map(({ name }) => `${folder}/${name}`),
+      ...[...containers.map(({ name }) => name), ...preparationFolders(inputs)].map((name) => `${folder}/${name}`),
     ),
     raw(
       "write what its keeper reads",
@@ -104,7 +112,9 @@ cd / && [ "$#" -eq 0 ]`,
         secret(launcherConfig(complete(inputs, each))),
         ...actionFiles(each).flatMap(([name, text]) => [`${each.name}/${name}`, secret(text)]),
       ]),
-      ...(hasNetworkFiles(inputs) ? ["network.spec", secret(networkSpec(inputs)), "prepare", ""] : []),
+      ...(hasNetworkFiles(inputs) ? ["network.spec", secret(networkSpec(inputs))] : []),
+      ...(hasNetworkFiles(inputs) || needsPreparation(inputs) ? ["prepare", ""] : []),
+      ...preparationFiles(inputs).flatMap(([name, content]) => [name, secret(content)]),
       "keeper.spec",
       secret(keeperSpec(inputs)),
     ),
@@ -120,7 +130,18 @@ export function stop(inputs: ProcessInputs): Command {
 /** Changes what can be changed while the containers run. */
 export function change(inputs: ProcessInputs): Command[] {
   const folder = processFolder(inputs.name);
-  return [write(`${folder}/keeper.spec.new`, keeperSpec(inputs), { mode: 0o600 }), sh(keeperPath(), "change", folder)];
+  return [
+    write(`${folder}/keeper.spec.new`, keeperSpec(inputs), { mode: 0o600 }),
+    sh(keeperPath(), "change", folder),
+    ...(volumesDigest(inputs) === undefined
+      ? []
+      : [
+          ...preparationFiles(inputs).map(([name, content]) =>
+            write(`${folder}/${name}`, secret(content), { mode: 0o600 }),
+          ),
+          renewVolumes(folder),
+        ]),
+  ];
 }
 
 /** Removes what was made beside the containers, and a keeper whose folder somebody has removed. */
@@ -140,6 +161,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       logsOf(inputs),
       ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
+    ...removeVolumes(inputs),
     ...ephemeralFolders(inputs).flatMap((path) => [
       ...removeTree(path),
       underLock("remove the folder of the containers", removeFolder(path), removeFolder(parentOf(path))),
@@ -168,6 +190,8 @@ export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<Pro
   const groups = (each: Container): Container =>
     isMoved(each) ? { ...each, cgroup: seen.cgroups[each.name ?? ""] ?? "" } : each;
   return {
+    // What the volumes show instead is not brought into state: it may be secret.
+    ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
     ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
     ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
     ...(!moved
@@ -252,7 +276,8 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
   const { add = [], drop = [] } = container.capabilities ?? {};
   const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, imageDefaults } = container;
   const stopSignal = signalNumber(container.stopSignal ?? "");
-  const optionals = { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, stopSignal };
+  const { variables, expand } = container;
+  const optionals = { rootFs, variables, expand, workingDir, runAsUser, runAsGroup, supplementalGroups, stopSignal };
   return {
     ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as Pick<
       ContainerConfig,

@@ -23,6 +23,7 @@ import { actionFields } from "./process-actions";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
+import { checkProjections, projectionFields } from "./process-projections";
 import {
   type ContainerStatus,
   conditionsOf,
@@ -42,10 +43,28 @@ const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 131_071, empty: true, controls: true });
 
+const variableName = text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" });
+
 const containerFields: Fields = {
   command: optional(list(word, { max: 1000 })),
   imageDefaults: optional(oneOf("all", "entrypoint", "none")),
-  env: optional(record(text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" }), word)),
+  env: optional(record(variableName, word)),
+  variables: optional(
+    list(
+      object({
+        name: optional(variableName),
+        value: optional(word),
+        file: optional(path()),
+        folder: optional(path()),
+        prefix: optional(
+          text({ max: 1000, empty: true, pattern: /^[^=]*$/, form: "part of a variable's name, without =" }),
+        ),
+        optional: optional(boolean()),
+        line: optional(boolean()),
+      }),
+    ),
+  ),
+  expand: optional(boolean()),
   workingDir: optional(path({ root: true })),
   rootFs: optional(path()),
   cgroup: optional(groupPath),
@@ -56,6 +75,11 @@ const containerFields: Fields = {
         target: required(path()),
         readOnly: optional(boolean()),
         ephemeral: optional(boolean()),
+        subPath: optional(
+          text({ max: 4095, pattern: /^(?!\/)(?!(.*\/)?\.\.(\/|$))/, form: "a relative path without .. segments" }),
+        ),
+        propagation: optional(oneOf("HostToContainer", "Bidirectional")),
+        recursiveReadOnly: optional(oneOf("IfPossible", "Enabled")),
       }),
     ),
   ),
@@ -84,6 +108,7 @@ const immutable = [
   "resolvConf",
   "hosts",
   "dns",
+  "hostPaths",
 ] as (keyof ProcessInputs & string)[];
 
 /** @internal */
@@ -125,6 +150,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     pod: optional(object({ namespace: required(text({ max: 63 })), name: required(text({ max: 253 })) })),
     resolvConf: optional(boolean()),
     ...networkFields,
+    ...projectionFields,
     skipAwait: optional(boolean()),
     timeoutSeconds: optional(integer(1, 86_400)),
     running: required(boolean()),
@@ -225,6 +251,7 @@ function check(inputs: ProcessInputs): Problem[] {
     ...(inputs.hosts?.hostname !== undefined && inputs.namespace === undefined
       ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
       : []),
+    ...checkProjections(inputs),
     ...containers.flatMap((container, index) =>
       withoutEffect(inputs, container).map(({ path, reason }) => ({
         path: inputs.containers === undefined ? path : `containers[${index}].${path}`,

@@ -1,9 +1,14 @@
 /** Which kinds a manifest may be of: one line each. */
 import type * as pulumi from "@pulumi/pulumi";
+import { ConfigMap } from "../components/config-map";
 import { Pod } from "../components/pod";
+import { Secret } from "../components/secret";
 import type { Fields } from "../kubernetes/field";
 import { normalizePod } from "../kubernetes/normalize";
+import { normalizeConfigMap, normalizeSecret } from "../kubernetes/normalize-object";
+import type { ConfigMapManifest, SecretManifest } from "../kubernetes/object-types";
 import { POD } from "../kubernetes/support";
+import { CONFIG_MAP, SECRET } from "../kubernetes/support-objects";
 import type { PodManifest } from "../kubernetes/types";
 import type { Node } from "../resources/node";
 
@@ -27,5 +32,19 @@ export const KINDS = [
     fields: POD,
     check: normalizePod,
     create: (name, manifest, on, options) => new Pod(name, { ...(manifest as PodManifest), on }, options),
+  },
+  {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    fields: CONFIG_MAP,
+    check: normalizeConfigMap,
+    create: (name, manifest, on, options) => new ConfigMap(name, { ...(manifest as ConfigMapManifest), on }, options),
+  },
+  {
+    apiVersion: "v1",
+    kind: "Secret",
+    fields: SECRET,
+    check: normalizeSecret,
+    create: (name, manifest, on, options) => new Secret(name, { ...(manifest as SecretManifest), on }, options),
   },
 ] as const satisfies readonly Kind[];

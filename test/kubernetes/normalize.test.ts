@@ -375,9 +375,9 @@ describe("what a pod must not say", () => {
     ],
     ["a variable with =", pod({ env: [{ name: "A=B" }] }), /env\[0\]\.name: must be printable ASCII/],
     [
-      "a reference to a Secret",
-      pod({ env: [{ name: "A", valueFrom: { secretKeyRef: {} } }] }),
-      /env\[0\]\.valueFrom: is not supported yet/,
+      "a reference to no Secret",
+      pod({ env: [{ name: "A", valueFrom: { secretKeyRef: { key: "a" } } }] }),
+      /env\[0\]\.valueFrom\.secretKeyRef\.name: is required$/,
     ],
     ["a NUL byte", pod({ args: ["a\0b"] }), "spec.containers[0].args[0]: must not contain a NUL byte"],
     [
@@ -453,9 +453,9 @@ describe("what a pod must not say", () => {
       "spec.volumes[0]: must have one source, not both hostPath and emptyDir",
     ],
     [
-      "a ConfigMap",
+      "a ConfigMap without a name",
       pod({}, { volumes: [{ name: "a", configMap: {} }] }),
-      /^spec\.volumes\[0\]\.configMap: is not supported yet/,
+      /^spec\.volumes\[0\]\.configMap\.name: is required$/,
     ],
     [
       "a relative hostPath",

@@ -6,6 +6,7 @@ import type { core as classes } from "@pulumi/kubernetes";
 import type * as inputs from "@pulumi/kubernetes/types/input";
 import type * as outputs from "@pulumi/kubernetes/types/output";
 import type { Container } from "../../provider/kubernetes/container-types";
+import type { ConfigMapManifest, SecretManifest } from "../../provider/kubernetes/object-types";
 import type { ObjectMeta, PodManifest, PodSpec } from "../../provider/kubernetes/types";
 import type { Volume } from "../../provider/kubernetes/volume-types";
 
@@ -19,12 +20,16 @@ export type Proofs = [
   Assignable<Container, inputs.core.v1.Container>,
   Assignable<Volume, inputs.core.v1.Volume>,
   Assignable<PodManifest, classes.v1.PodArgs>,
+  Assignable<ConfigMapManifest, classes.v1.ConfigMapArgs>,
+  Assignable<SecretManifest, classes.v1.SecretArgs>,
   // Our inputs to theirs: the hand-over to a cluster.
   Assignable<inputs.core.v1.PodSpec, PodSpec>,
   Assignable<inputs.meta.v1.ObjectMeta, ObjectMeta>,
   Assignable<inputs.core.v1.Container, Container>,
   Assignable<inputs.core.v1.Volume, Volume>,
   Assignable<classes.v1.PodArgs, PodManifest>,
+  Assignable<classes.v1.ConfigMapArgs, ConfigMapManifest>,
+  Assignable<classes.v1.SecretArgs, SecretManifest>,
   // What an existing Kubernetes pod gives out.
   Assignable<PodSpec, outputs.core.v1.PodSpec>,
   Assignable<ObjectMeta, outputs.meta.v1.ObjectMeta>,

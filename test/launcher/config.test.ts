@@ -67,14 +67,19 @@ describe.skipIf(reasonToSkip())("the launcher's configuration", () => {
       error: 'line 1: mount flags "ro,"',
     },
     {
-      name: "data on a bind mount",
-      lines: [["mount", "/a", "/b", "bind", "-", "x"]],
-      error: "line 1: a bind mount takes no data",
+      name: "an absolute path below the source of a bind mount",
+      lines: [["mount", "/a", "/b", "bind", "-", "/x"]],
+      error: "line 1: what of a source is mounted must be a relative path",
     },
     {
       name: "rec on another mount",
       lines: [["mount", "a", "/b", "tmpfs", "rec", "-"]],
-      error: 'line 1: "rec" is for bind mounts',
+      error: 'line 1: "rec" and "rro" are for bind mounts',
+    },
+    {
+      name: "rro on another mount",
+      lines: [["mount", "a", "/b", "tmpfs", "rro", "-"]],
+      error: 'line 1: "rec" and "rro" are for bind mounts',
     },
     {
       name: "a uid out of range",

@@ -241,6 +241,50 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
       expect(existsSync(join(volume, "x"))).toBe(false);
     });
 
+    it("binds a place below the source, made when missing, never through a link out of it", () => {
+      const volume = join(box.folder, "below");
+      mkdirSync(join(volume, "deep"), { recursive: true });
+      chmodSync(volume, 0o1777);
+      writeFileSync(join(volume, "deep/file"), "hello\n");
+      symlinkSync("deep/file", join(volume, "inner"));
+      symlinkSync("/etc", join(volume, "absolute"));
+      symlinkSync("../..", join(volume, "upwards"));
+      const bind = (below: string, target: string): Directive => ["mount", volume, target, "bind", "-", below];
+      const cat = (below: string) => box.sh("cat /f", [...box.isolated, bind(below, "/f")]);
+      expect([cat("deep/file").stdout, cat("inner").stdout]).toEqual(["hello\n", "hello\n"]);
+      const made = box.sh("stat -c %a /d && touch /d/x", [...box.isolated, bind("new/folder", "/d")]);
+      expect(made).toMatchObject({ code: 0, stdout: "1777\n" });
+      expect(existsSync(join(volume, "new/folder/x"))).toBe(true);
+      for (const below of ["absolute", "absolute/made", "upwards/made", "../made"]) {
+        const refused = box.sh("true", [...box.isolated, bind(below, "/d")]);
+        expect(refused.code).toBe(125);
+        expect(refused.said).toContain(`${below} leads out of the volume`);
+      }
+      expect([existsSync("/etc/made"), existsSync(join(box.folder, "made"))]).toEqual([false, false]);
+      expect(cat("deep/file/x").said).toContain("not a directory");
+    });
+
+    it("makes mounts below a read-only one read-only with rro and tryrro only", () => {
+      const volume = join(box.folder, "nested");
+      mkdirSync(join(volume, "sub"), { recursive: true });
+      const prefix = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs below "$0"/sub && exec "$@"', volume];
+      const touch = (flags: string) =>
+        box.run(
+          [
+            ...box.isolated,
+            ["mount", volume, "/v", "bind", flags, "-"],
+            ["arg", "sh"],
+            ["arg", "-c"],
+            ["arg", "for at in /v /v/sub; do touch $at/x 2>/dev/null && echo $at; done; true"],
+          ],
+          { prefix },
+        ).stdout;
+      expect(touch("rec,ro")).toBe("/v/sub\n");
+      expect(touch("rec,rro")).toBe("");
+      expect(touch("rec,tryrro")).toBe("");
+      expect(touch("rec")).toBe("/v\n/v/sub\n");
+    });
+
     it("binds submounts with rec only, and carries a mount back to the node with rshared only", () => {
       const volume = join(box.folder, "volume");
       mkdirSync(join(volume, "sub"), { recursive: true });

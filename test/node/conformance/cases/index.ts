@@ -1,6 +1,7 @@
 import type { Case } from "../case";
 import { cgroup } from "./cgroup";
 import { binaryFile, file } from "./file";
+import { fileSet } from "./file-set";
 import { hostPorts } from "./host-ports";
 import { chain, commentedRule, rule } from "./iptables";
 import { bindMount, fileMount, inheritingMount, mount } from "./mount";
@@ -19,6 +20,7 @@ export const cases: readonly Case[] = [
   fileMount,
   file,
   binaryFile,
+  fileSet,
   rootFs,
   rootFsOverlay,
   cgroup,
