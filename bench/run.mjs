@@ -9,6 +9,7 @@ import { Report } from "./lib/report.mjs";
 import { BenchNode } from "./lib/sandbox.mjs";
 import { measureConnections } from "./measure/connections.mjs";
 import { measureFrames } from "./measure/frames.mjs";
+import { measureImages } from "./measure/images.mjs";
 import { measureLogPump } from "./measure/log-pump.mjs";
 import { measureMemory } from "./measure/memory.mjs";
 import { measurePods } from "./measure/pods.mjs";
@@ -20,6 +21,7 @@ const measurements = {
   frames: measureFrames,
   pods: measurePods,
   start: measureStart,
+  images: measureImages,
   connections: measureConnections,
   "secret-key": measureSecretKey,
   memory: measureMemory,

@@ -64,7 +64,7 @@ class Runner<I extends NodeInputs, S> {
     // With --continue-on-error the engine goes on without the outputs of a node that failed.
     if (inputs.owner === undefined && spec.shared !== true)
       return { inputs: plain(inputs), failures: [{ property: "", reason: "its node could not be made" }] };
-    for (const [key, value] of Object.entries(spec.generate?.(inputs) ?? {})) {
+    for (const [key, value] of Object.entries(spec.generate?.(inputs, olds) ?? {})) {
       const name = key as keyof I;
       if (news[name] === undefined) inputs[name] = olds[name] ?? (value as I[keyof I]);
     }

@@ -1,4 +1,5 @@
 /** The launcher's configuration of one container (ARCHITECTURE.md): what is the same at every start of it. */
+import { imageFolder } from "./facts/root-fs";
 import { type CapabilityRequest, capabilityMasks } from "./kubernetes/capabilities";
 
 /** Something of the node that a container sees. */
@@ -52,6 +53,8 @@ export interface ContainerConfig extends CapabilityRequest {
   /** The root directory on the node; absent: the node's own. */
   readonly rootFs?: string;
   readonly command: readonly string[];
+  /** What of its root's image comes before {@link command}; with it the image's variables, user and working directory count too. */
+  readonly imageDefaults?: ImageDefaults;
   readonly env: Readonly<Record<string, string>>;
   /** Further variables, of which the later one of a name counts. */
   readonly variables?: readonly Variable[];
@@ -80,6 +83,12 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly seccomp?: string;
 }
 
+/** Which of an image's own arguments a container takes; its variables, user and working directory it takes in any case. */
+export type ImageDefaults = "all" | "entrypoint" | "none";
+
+/** Where programs are looked up, where nobody says otherwise. */
+export const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /** What containerd masks by default (pkg/oci/spec.go of containerd). */
 export const defaultMaskedPaths = [
   "/proc/acpi",
@@ -107,6 +116,7 @@ export function launcherConfig(container: ContainerConfig): string {
     ...(container.ownMounts ? mounts(container) : []),
     ...user(container),
     ...(container.workingDir === undefined ? [] : [["cwd", container.workingDir]]),
+    ...imageLines(container),
     ...(container.stopSignal === undefined ? [] : [["stopsignal", container.stopSignal]]),
     ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
     ...(container.variables ?? []).map(variable),
@@ -114,6 +124,12 @@ export function launcherConfig(container: ContainerConfig): string {
     ...container.command.map((word): Line => ["arg", word]),
   ];
   return `${lines.map((line) => line.map(escapeField).join("\t")).join("\n")}\n`;
+}
+
+/** What the image says; what is said here wins. */
+function imageLines({ imageDefaults, rootFs }: ContainerConfig): Line[] {
+  if (imageDefaults === undefined || rootFs === undefined) return [];
+  return [["include", `${imageFolder(rootFs)}/${imageDefaults}`]];
 }
 
 function variable({ name = "", value = "", file, folder, prefix = "", optional, line }: Variable): Line {
@@ -201,13 +217,10 @@ function ownDevices(): Line[] {
 }
 
 function user(container: ContainerConfig): Line[] {
-  const { rootFs, runAsUser = 0, runAsGroup, supplementalGroups = [] } = container;
+  const { supplementalGroups = [] } = container;
   const { bounding, effective, inheritable, ambient } = capabilityMasks(container);
   return [
-    // Root's too: the groups of whoever has logged in to the node, `disk` for example, are none of the container's.
-    ...(rootFs === undefined
-      ? [["uid", runAsUser] as Line, ["gid", runAsGroup ?? 0] as Line]
-      : [["user", runAsGroup === undefined ? runAsUser : `${runAsUser}:${runAsGroup}`] as Line]),
+    ...identity(container),
     ...(container.strictGroups ? [["strictgroups"]] : []),
     ...(container.runAsNonRoot ? [["nonroot"]] : []),
     ...(supplementalGroups.length === 0 ? [] : [["groups", supplementalGroups.join(",")] as Line]),
@@ -217,6 +230,23 @@ function user(container: ContainerConfig): Line[] {
   ];
 }
 
-function escapeField(field: string | number): string {
+/** Of an image, what its own passwd says of the user counts. */
+function identity({ rootFs, imageDefaults, runAsUser, runAsGroup }: ContainerConfig): Line[] {
+  if (imageDefaults !== undefined)
+    return [
+      ...(runAsUser === undefined ? [] : [["user", runAsUser] as Line]),
+      ...(runAsGroup === undefined ? [] : [["gid", runAsGroup] as Line]),
+    ];
+  if (rootFs !== undefined)
+    return [["user", runAsGroup === undefined ? (runAsUser ?? 0) : `${runAsUser ?? 0}:${runAsGroup}`]];
+  return [
+    // Root's too: the groups of whoever has logged in to the node, `disk` for example, are none of the container's.
+    ["uid", runAsUser ?? 0],
+    ["gid", runAsGroup ?? 0],
+  ];
+}
+
+/** A field of a line: `\\`, `\t` and `\n` stand for a backslash, a TAB and a newline. */
+export function escapeField(field: string | number): string {
   return String(field).replaceAll("\\", "\\\\").replaceAll("\t", "\\t").replaceAll("\n", "\\n");
 }

@@ -42,8 +42,8 @@ export interface Spec<I extends NodeInputs, S> {
   readonly fields: Fields;
   /** Mistakes that concern more than one input. Called when all are known. */
   readonly check?: (inputs: I) => Problem[];
-  /** A generated name per input that was not given: known in previews, kept for ever after. */
-  readonly generate?: (inputs: I) => Partial<I>;
+  /** A value per input that was not given (a generated name): known in previews, kept for ever after. */
+  readonly generate?: (inputs: I, olds?: Partial<I>) => Partial<I>;
   /**
    * What has to be asked or brought before a plan can be made: a registry's answer, an image. Runs in create and update,
    * before the first frame and without the node's lock; never in a preview. What it adds to the inputs is for
@@ -174,11 +174,24 @@ export function objectOf<I extends NodeInputs, S>(spec: Spec<I, S>, inputs: I): 
   );
 }
 
+/** How the registries of images are reached. */
+export interface NodeRegistries {
+  /**
+   * Endpoints that are asked first, in order, by registry: `{ "docker.io": ["mirror.example", "http://10.0.0.5:5000"] }`.
+   * A path becomes the beginning of the repository's name.
+   */
+  readonly mirrors?: Readonly<Record<string, readonly string[]>>;
+  /** Registries, and mirrors without a scheme, that are spoken to without TLS: `registry.example:5000`. */
+  readonly plainHttp?: readonly string[];
+}
+
 /** What a class passes on about the node that it is on. */
 export interface NodeReference {
   readonly key: pulumi.Output<string>;
   readonly connection: pulumi.Output<unknown>;
   readonly nonce: pulumi.Output<string>;
+  /** How registries are reached; absent: as they are. */
+  readonly registries?: pulumi.Output<NodeRegistries> | undefined;
   /** What the node is deleted with, a machine of the same program: what is on it then needs no deleting either. */
   readonly deletedWith: pulumi.Resource | undefined;
 }

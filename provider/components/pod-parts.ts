@@ -1,7 +1,6 @@
 /** What a pod is made of. The names of its children are frozen: state knows them by these. */
 import * as pulumi from "@pulumi/pulumi";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
-import type { ContainerImage } from "../kubernetes/image";
 import type { NormalizedContainer, NormalizedPod, NormalizedVolume } from "../kubernetes/normalize";
 import type { NormalizedMount } from "../kubernetes/normalize-mount";
 import type { NormalizedSecurity } from "../kubernetes/normalize-security";
@@ -22,8 +21,9 @@ import { Namespace } from "../resources/namespace";
 import type { Node } from "../resources/node";
 import { type NamedContainerArgs, Process } from "../resources/process";
 import { type HostPath, projectionFolder } from "../resources/process-projections";
-import { RootFs } from "../resources/root-fs";
+import { RootFs, type RootFsArgs } from "../resources/root-fs";
 import { VethPair } from "../resources/veth-pair";
+import { digestOfImage } from "./image-digest";
 import { objectsOf, projectionOf, subPathOf, variablesOf } from "./pod-values";
 
 /** Whose parts they are, and where they lie. */
@@ -139,7 +139,7 @@ export function createContainer(
   const { name, node, pod, id, options } = place;
   const { security } = container;
   const path = `/run/barepod/pods/${id}/${container.name}/rootfs`;
-  const content = contentOf(container.image);
+  const content = contentOf(place, container);
   const root = new RootFs(`${name}-rootfs-${container.name}`, { node, path, overlay: true, ...content }, options);
   const below = pulumi.interpolate`${group.path}/${container.name}`;
   const cgroup = createGroup(place, `${name}-cgroup-${container.name}`, below, containerCgroup(container.resources));
@@ -148,6 +148,7 @@ export function createContainer(
     rootFs: root.path,
     cgroup: cgroup.path,
     command: [...container.command, ...container.args],
+    imageDefaults: defaultsOf(container),
     env: {
       ...(pod.hostNetwork ? {} : { HOSTNAME: pod.hostname }),
       ...Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
@@ -200,11 +201,21 @@ function messageOf({ terminationMessagePath, terminationMessagePolicy }: Normali
 }
 
 /** Which root file system an image is. */
-function contentOf(image: ContainerImage): { hostBinaries: string[] } | { archive: string } {
+function contentOf({ node, options }: PodPlace, container: NormalizedContainer): Partial<RootFsArgs> {
+  const { image, imagePullPolicy } = container;
   if (image.kind === "host") return { hostBinaries: [...image.programs] };
-  if (image.kind === "archive") return { archive: image.path };
-  // Refused before anything is made.
-  throw new TypeError(`a container cannot be made from ${image.kind}`);
+  const isAsked = image.kind === "registry" && imagePullPolicy === "Always";
+  return {
+    image: image.text,
+    pullPolicy: imagePullPolicy,
+    ...(isAsked ? { digest: digestOfImage(image.text, node, [], options.parent) } : {}),
+  };
+}
+
+/** Kubernetes' table: a command replaces all that the image says, arguments alone its own arguments. */
+function defaultsOf({ image, command, args }: NormalizedContainer): NamedContainerArgs["imageDefaults"] {
+  if (image.kind === "host") return undefined;
+  return command.length > 0 ? "none" : args.length > 0 ? "entrypoint" : "all";
 }
 
 function hostNamespaces({

@@ -17,6 +17,11 @@ export function stampFile(path: string): string {
   return `${stateFolder(path)}/stamp`;
 }
 
+/** What the image of the root file system at `path` says of the process in it, as the launcher reads it: env, user, cmd and so on. */
+export function imageFolder(path: string): string {
+  return `${stateFolder(path)}/image`;
+}
+
 /** A root file system, or what stands in its place. */
 export interface RootFsState {
   /**
@@ -27,6 +32,8 @@ export interface RootFsState {
   readonly kind: "folder" | "overlay" | "gone" | "unmounted" | "covered" | "lost" | "used" | "other";
   /** What it was made from; empty until it is whole. */
   readonly stamp: string;
+  /** The digest that its image's reference stood for then. */
+  readonly imageDigest?: string;
   /** Programs that were asked for and are not there. */
   readonly missing: readonly string[];
 }
@@ -93,7 +100,11 @@ END { if (line != "") print ours ? "ours" : covered ? "covered" : line }' /proc/
 case $found in
 '')
   [ -z "$used" ] || { other; return; }
-  [ -z "$begun" ] || { [ -d "$s/lower" ] || stamp=; echo "unmounted \${stamp:--}"; } ;;
+  [ -z "$begun" ] || {
+    [ -d "$s/lower" ] || stamp=
+    [ -L "$s/lower" ] || for f in "$s/lower"/*; do [ ! -L "$f" ] || [ -d "$f/" ] || stamp=; done
+    echo "unmounted \${stamp:--}"
+  } ;;
 ours) printf 'ident overlay\\noverlay %s\\n' "\${stamp:--}" ;;
 covered) printf 'ident overlay\\ncovered %s\\n' "\${stamp:--}" ;;
 *) [ -z "$begun" ] || { other; return; }; printf 'ident %s\\nother -\\n' "$found" ;;
@@ -104,10 +115,11 @@ esac`,
 
 function parse(text: string): RootFsState {
   const lines = text.split("\n").filter((line) => !line.startsWith("ident "));
-  const [kind = "", stamp = ""] = (lines[0] ?? "").split(" ");
+  const [kind = "", stamp = "", imageDigest] = (lines[0] ?? "").split(" ");
   return {
     kind: kind as RootFsState["kind"],
     stamp: stamp === "-" ? "" : stamp,
+    ...(imageDigest === undefined ? {} : { imageDigest }),
     missing: lines.flatMap((line) => (line.startsWith("missing ") ? [line.slice("missing ".length)] : [])),
   };
 }

@@ -17,9 +17,9 @@ export interface Container {
   env?: Input<Input<EnvVar>[] | undefined>;
   /** Variables from all keys of a ConfigMap or a Secret; of equal names the later one counts, and env before all. */
   envFrom?: Input<Input<EnvFromSource>[] | undefined>;
-  /** Where the root file system comes from: `host:bash,ls` (programs of the node with their libraries) or `archive:PATH` (a tar of a root file system). */
+  /** An image of a registry (`nginx:1.27`, digests too); `oci:PATH:TAG`, an image layout on the node; `archive:PATH`, on the node: what `docker save` writes, an OCI archive, a tar of a root file system; or `host:bash,ls`, programs of the node with their libraries. The node downloads the layers, or gets them through the SSH connection. The image's entry point, arguments, variables, user, working directory and stop signal are honoured. */
   image?: Input<string | undefined>;
-  /** Refused: no image is pulled yet. Accepted: `"IfNotPresent"`. */
+  /** `Always`: every preview asks the registry what the tag stands for, and one that moved replaces the container; when the registry gives no answer, a warning says so and nothing changes. `IfNotPresent`: asked for unless something on the node is made of that image. `Never`: the image has to be on the node. Default `Always` for the tag `latest` or none, else `IfNotPresent`. For an image that lies on the node it has no effect. One of `"Always"`, `"IfNotPresent"`, `"Never"`. */
   imagePullPolicy?: Input<string | undefined>;
   /** What is done when the container has started, and before it ends. Init containers: sidecars only. */
   lifecycle?: Input<Lifecycle | undefined>;

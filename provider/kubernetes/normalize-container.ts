@@ -1,9 +1,11 @@
 /** One container of a pod, checked and complete. */
 import type { Input } from "@pulumi/pulumi";
 import type { Problem } from "../fields";
+import { effectivePolicy, type PullPolicy } from "../images/policy";
+import { parseReference } from "../images/reference";
 import { defaultTerminationMessagePath } from "./actions";
 import { expandContainer } from "./expand";
-import { type ContainerImage, imageRefusal, parseImage } from "./image";
+import { type ContainerImage, parseImage } from "./image";
 import { dnsLabel } from "./names";
 import { isPlain, type NormalizedVariable, normalizeEnv, type UsableEnv } from "./normalize-env";
 import { type NormalizedMount, normalizeMounts, type UsableMount } from "./normalize-mount";
@@ -25,6 +27,8 @@ export interface NormalizedContainer extends NormalizedProbes {
   readonly kind: "init" | "sidecar" | "main";
   readonly name: string;
   readonly image: ContainerImage;
+  /** Kubernetes' default is filled in. */
+  readonly imagePullPolicy: PullPolicy;
   /** Empty: the image's entry point. */
   readonly command: readonly Input<string>[];
   readonly args: readonly Input<string>[];
@@ -46,6 +50,7 @@ export interface NormalizedContainer extends NormalizedProbes {
 export interface UsableContainer extends UsableProbes, UsableEnv {
   name?: string;
   image?: string;
+  imagePullPolicy?: PullPolicy;
   command?: (Input<string> | undefined)[];
   args?: (Input<string> | undefined)[];
   workingDir?: string;
@@ -82,7 +87,7 @@ export function normalizeContainer(
   const variables = normalizeEnv(container, path, problems);
   const command = (container.command ?? []).filter((part) => part !== undefined);
   const args = (container.args ?? []).filter((part) => part !== undefined);
-  const image = normalizeImage(container, path, problems);
+  const content = normalizeImage(container, path, problems);
   checkResizePolicy(container.resizePolicy ?? [], `${path}.resizePolicy`, problems);
   if (container.restartPolicy !== undefined && place.kind === "main") {
     problems.push({
@@ -94,7 +99,7 @@ export function normalizeContainer(
   return {
     kind: place.kind,
     name,
-    image,
+    ...content,
     ...normalizeTexts(command, args, variables),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
     ports,
@@ -111,7 +116,7 @@ export function normalizeContainer(
     security: normalizeSecurity(
       container.securityContext ?? {},
       place.securityContext,
-      image.kind !== "host",
+      content.image.kind !== "host",
       `${path}.securityContext`,
       problems,
     ),
@@ -129,20 +134,27 @@ function normalizeTexts(
     : { command, args, env: [], variables };
 }
 
-function normalizeImage({ image, command, args }: UsableContainer, path: string, problems: Problem[]): ContainerImage {
+function normalizeImage(
+  { image, imagePullPolicy, command, args }: UsableContainer,
+  path: string,
+  problems: Problem[],
+): Pick<NormalizedContainer, "image" | "imagePullPolicy"> {
   const nothing: ContainerImage = { kind: "host", programs: [] };
-  if (image === undefined) return nothing;
+  const given = imagePullPolicy ?? "IfNotPresent";
+  if (image === undefined) return { image: nothing, imagePullPolicy: given };
   const parsed = attempt(() => parseImage(image, `${path}.image`), problems);
-  if (!parsed) return nothing;
-  const refusal = imageRefusal(parsed);
-  if (refusal !== undefined) problems.push({ path: `${path}.image`, reason: refusal });
+  if (!parsed) return { image: nothing, imagePullPolicy: given };
   if (parsed.kind === "host" && (command?.length ?? 0) + (args?.length ?? 0) === 0) {
     problems.push({
       path: `${path}.command`,
       reason: "is required: programs of the node have no entry point of their own",
     });
   }
-  return parsed;
+  const isNamed = parsed.kind === "registry";
+  return {
+    image: parsed,
+    imagePullPolicy: isNamed ? effectivePolicy(imagePullPolicy, parseReference(parsed.text)) : given,
+  };
 }
 
 function normalizeMessage(

@@ -56,10 +56,13 @@ const CONTAINER: Fields = {
   ),
   envFrom: ENV_FROM,
   image: string(
-    "Where the root file system comes from: `host:bash,ls` (programs of the node with their libraries) or `archive:PATH` (a tar of a root file system).",
+    "An image of a registry (`nginx:1.27`, digests too); `oci:PATH:TAG`, an image layout on the node; `archive:PATH`, on the node: what `docker save` writes, an OCI archive, a tar of a root file system; or `host:bash,ls`, programs of the node with their libraries. The node downloads the layers, or gets them through the SSH connection. The image's entry point, arguments, variables, user, working directory and stop signal are honoured.",
     REQUIRED,
   ),
-  imagePullPolicy: refused("no image is pulled yet", "next", { values: ["IfNotPresent"] }),
+  imagePullPolicy: string(
+    "`Always`: every preview asks the registry what the tag stands for, and one that moved replaces the container; when the registry gives no answer, a warning says so and nothing changes. `IfNotPresent`: asked for unless something on the node is made of that image. `Never`: the image has to be on the node. Default `Always` for the tag `latest` or none, else `IfNotPresent`. For an image that lies on the node it has no effect.",
+    { values: ["Always", "IfNotPresent", "Never"] },
+  ),
   lifecycle: object(
     "What is done when the container has started, and before it ends. Init containers: sidecars only.",
     {
@@ -200,7 +203,7 @@ const POD_SPEC: Fields = {
   hostnameOverride: string(
     "DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN.",
   ),
-  imagePullSecrets: refusedList("no image is pulled yet", "next", "name"),
+  imagePullSecrets: refusedList("Secrets do not exist yet; log in where Pulumi runs: `docker login`", "next", "name"),
   initContainers: object(
     "Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them.",
     CONTAINER,

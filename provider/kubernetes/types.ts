@@ -108,7 +108,7 @@ export interface PodSpec {
   hostname?: Input<string | undefined>;
   /** DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN. */
   hostnameOverride?: Input<string | undefined>;
-  /** Refused: no image is pulled yet. */
+  /** Refused: Secrets do not exist yet; log in where Pulumi runs: `docker login`. */
   imagePullSecrets?: Input<Input<LocalObjectReference>[] | undefined>;
   /** Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them. */
   initContainers?: Input<Input<Container>[] | undefined>;

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Functions for root file systems; root-fs-host.sh, root-fs-archive.sh and root-fs-remove.sh follow in the same program.
+# Functions for root file systems; root-fs-host.sh, root-fs-archive.sh, root-fs-layers.sh or root-fs-remove.sh follows in the same program.
 #
 # An image is a root file system that overlays share:
 #   /var/lib/barepod/images/KEY                what it holds: whole as soon as it has this name
-#   /var/lib/barepod/images/KEY.new            being made, or being removed
+#   /var/lib/barepod/images/KEY.new            being made
+#   /var/lib/barepod/images/KEY.gone.PID       being removed
 #   /var/lib/barepod/images/KEY.users/OBJECT   one for each overlay; the last one takes the image along
 #   /var/lib/barepod/rootfs/OBJECT/lower       link to the image of an overlay
 #
@@ -58,6 +59,7 @@ use_image() {
   shift 2
   trap 'guarded give_up' EXIT
   guarded register
+  empty_trash
   [ -d "$images/$key" ] || build "$@"
   trap - EXIT
 }
@@ -97,19 +99,37 @@ give_up() {
   fi
 }
 
-# Counts the overlay in folder STATE out; the last one takes the image along.
+# Counts the overlay in folder STATE out; the last one takes its image along, or each of its layers.
 drop_image() {
-  image=$(readlink -- "$1/lower") || return 0
-  rm -f -- "$image.users/${1##*/}"
-  set +f
-  for user in "$image.users"/*; do
-    if [ -e "$user" ]; then image=; fi
-  done
-  set -f
-  [ -n "$image" ] || return 0
-  rm -rf -- "$image.new"
-  # The name goes first: an image that is half removed must not look whole.
-  [ ! -d "$image" ] || mv -T -- "$image" "$image.new"
-  rm -rf -- "$image.new" "$image.users"
+  if [ -L "$1/lower" ]; then
+    drop_one "$(readlink -- "$1/lower")" "${1##*/}"
+  elif [ -d "$1/lower" ]; then
+    set +f
+    for link in "$1/lower"/*; do
+      [ ! -L "$link" ] || drop_one "$(readlink -- "$link")" "${1##*/}"
+    done
+    set -f
+    rm -rf -- "$1/lower"
+    rmdir -- "$images/layers" 2>/dev/null || :
+  fi
   rmdir -- "$images" 2>/dev/null || :
+}
+
+# The name of what nobody needs goes first: what is half removed must not look whole.
+drop_one() {
+  image=$1
+  rm -f -- "$image.users/$2"
+  rmdir -- "$image.users" 2>/dev/null || [ ! -d "$image.users" ] || return 0
+  [ -n "${keep_parts-}" ] || rm -f -- "$image.part"
+  for left in "$image" "$image.new"; do
+    [ ! -d "$left" ] || mv -T -- "$left" "$left.gone.$$"
+  done
+}
+
+# Removes what has lost its name, which may take long; what an interrupted try left there too.
+empty_trash() {
+  set +f
+  rm -rf -- "$images"/*.gone.* "$images"/layers/*.gone.*
+  set -f
+  rmdir -- "$images/layers" "$images" 2>/dev/null || :
 }

@@ -8,7 +8,15 @@ import { oneOf, optional, parsed, required, text } from "../fields";
 import { dnsSubdomain } from "../kubernetes/names";
 import { DEFAULT_CLUSTER_DOMAIN } from "../kubernetes/normalize-network";
 import { packagesFor } from "../packages";
-import { defineSpec, firstUrn, type NodeInputs, type NodeReference, type Placement, providerText } from "../resource";
+import {
+  defineSpec,
+  firstUrn,
+  type NodeInputs,
+  type NodeReference,
+  type NodeRegistries,
+  type Placement,
+  providerText,
+} from "../resource";
 import type { Connection } from "../ssh/connection-args";
 import { bootedMark, bootScript, bootUnit } from "./node-boot";
 import { forgetRemains } from "./node-remains";
@@ -33,6 +41,8 @@ export interface NodeArgs {
    * @defaultValue `check`
    */
   readonly packages?: pulumi.Input<"check" | "install"> | undefined;
+  /** How the registries of this node's images are reached: mirrors, and registries without TLS. Changing it replaces nothing. */
+  readonly registries?: pulumi.Input<NodeRegistries> | undefined;
   /**
    * The last part of the names of the Services and pods declared on this node: a DNS subdomain, not an Output. Changing it
    * replaces what runs in the pods.
@@ -77,6 +87,11 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
     raw("restore forwarding", restoreForwarding, `${nodeFolder}/forwarding`),
     ...(seen.systemd ? bootUnit.remove() : []),
     ...logFolders.map(removeFolder),
+    raw(
+      "remove what was downloaded in vain",
+      'rm -f -- "$1"/*.part && { rmdir -- "$1" 2>/dev/null || :; }',
+      "/var/lib/barepod/images/layers",
+    ),
     raw(
       "remove what is empty",
       'for folder do rmdir -- "$folder" 2>/dev/null || :; done',
@@ -170,7 +185,9 @@ export class Node extends pulumi.CustomResource implements Placement {
   /** The last part of the names of its Services and pods. */
   readonly clusterDomain: string;
 
-  constructor(name: string, { clusterDomain, ...args }: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
+  constructor(name: string, given: NodeArgs, options: pulumi.CustomResourceOptions = {}) {
+    // Nothing on the node: it is for what is made there.
+    const { registries, clusterDomain, ...args } = given;
     super(
       `pulumi-nodejs:dynamic/barepod:${nodeSpec.type}`,
       name,
@@ -188,7 +205,13 @@ export class Node extends pulumi.CustomResource implements Placement {
     );
     this.clusterDomain = checkedDomain(name, clusterDomain);
     const { deletedWith } = options;
-    this.reference = { key: this.node, connection: this.connection, nonce: this.nonce, deletedWith };
+    this.reference = {
+      key: this.node,
+      connection: this.connection,
+      nonce: this.nonce,
+      deletedWith,
+      ...(registries === undefined ? {} : { registries: pulumi.output(registries) as pulumi.Output<NodeRegistries> }),
+    };
   }
 
   /** @internal */

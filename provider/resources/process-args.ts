@@ -1,7 +1,7 @@
 /** What a Process is told: its arguments in a program, and the same as the provider gets them. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { Lifecycle, Probe } from "../kubernetes/actions";
-import type { Variable, Volume } from "../launcher-config";
+import type { ImageDefaults, Variable, Volume } from "../launcher-config";
 import type { NodeInputs, PrimitiveArgs } from "../resource";
 import type { Dns, Hosts } from "./process-network";
 import type { HostPath, Projection } from "./process-projections";
@@ -11,6 +11,13 @@ import type { FoundProfiles, SeccompProfileArgs } from "./process-seccomp";
 export interface ContainerArgs {
   /** The program and its arguments. The program is looked up in PATH inside the root. No shell is involved. */
   readonly command: pulumi.Input<pulumi.Input<string>[]>;
+  /**
+   * What the image of its `rootFs` gives to the container: its variables, user, working directory and stop signal, where
+   * nothing else is said here; and before `command`, which may be empty then, its entry point and arguments (`all`), its
+   * entry point, or `none` of them. The RootFs must be made of an `image`.
+   * @defaultValue nothing at all
+   */
+  readonly imageDefaults?: pulumi.Input<ImageDefaults> | undefined;
   /**
    * The environment, besides PATH. Values may be secrets.
    * @defaultValue only PATH
@@ -223,6 +230,7 @@ export type NamespaceType = "net" | "uts" | "ipc" | "pid" | "mnt" | "cgroup";
 export interface Container {
   readonly name?: string;
   readonly command?: readonly string[];
+  readonly imageDefaults?: ImageDefaults;
   readonly env?: Readonly<Record<string, string>>;
   readonly variables?: readonly Variable[];
   readonly expand?: boolean;

@@ -10,6 +10,7 @@ import { signalNumber } from "../kubernetes/signals";
 import {
   type ContainerConfig,
   defaultMaskedPaths,
+  defaultPath,
   defaultReadonlyPaths,
   launcherConfig,
   type Volume,
@@ -342,7 +343,7 @@ function getsResolvConf(inputs: ProcessInputs, { rootFs, volumes = [] }: Contain
 
 function complete(inputs: ProcessInputs, container: Container): ContainerConfig {
   const { add = [], drop = [] } = container.capabilities ?? {};
-  const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups } = container;
+  const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, imageDefaults } = container;
   const seccomp = isFiltered(container) ? `${processFolder(inputs.name)}/${container.name}/seccomp` : undefined;
   const stopSignal = signalNumber(container.stopSignal ?? "");
   const { variables, expand } = container;
@@ -363,8 +364,10 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
       keyof typeof optionals
     >),
     command: container.command ?? [],
+    ...(imageDefaults === undefined ? {} : { imageDefaults }),
     env: {
-      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      // Of an image, its own variables come before these.
+      ...(imageDefaults === undefined && { PATH: defaultPath }),
       // In a root of its own the launcher finds it.
       ...(rootFs === undefined && { HOME: homeOf(runAsUser) }),
       ...container.env,

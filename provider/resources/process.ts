@@ -48,7 +48,8 @@ const word = text({ max: 131_071, empty: true, controls: true });
 const variableName = text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" });
 
 const containerFields: Fields = {
-  command: optional(list(word, { min: 1, max: 1000 })),
+  command: optional(list(word, { max: 1000 })),
+  imageDefaults: optional(oneOf("all", "entrypoint", "none")),
   env: optional(record(variableName, word)),
   variables: optional(
     list(
@@ -142,7 +143,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
           name: required(containerName),
           kind: optional(oneOf("init", "sidecar")),
           ...containerFields,
-          command: required(list(word, { min: 1 })),
+          command: required(list(word, { max: 1000 })),
         }),
         {
           min: 1,
@@ -298,6 +299,8 @@ function misplaced(inputs: ProcessInputs): Problem[] {
 function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const own = "needs a mount namespace of its own: take mnt out of hostNamespaces";
   const given = (["volumes", "maskedPaths", "readonlyPaths"] as const).filter((key) => container[key]?.length);
+  const { imageDefaults } = container;
+  const nothing = container.command?.length === 0 && (imageDefaults ?? "none") === "none";
   return [
     ...seccompProblems(container),
     ...(container.runAsNonRoot === true && container.runAsUser === 0
@@ -305,6 +308,10 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
       : []),
     ...(container.oomScoreAdj != null && container.memoryRequest != null
       ? [{ path: "memoryRequest", reason: "decides the same as oomScoreAdj; give one of them" }]
+      : []),
+    ...(nothing ? [{ path: "command", reason: "must have at least 1 element" }] : []),
+    ...(imageDefaults !== undefined && container.rootFs === undefined
+      ? [{ path: "imageDefaults", reason: "needs a rootFs, made of an image" }]
       : []),
     ...(sharesWithNode(inputs, "mnt") ? given.map((path) => ({ path, reason: own })) : []),
     ...((container.terminationMessagePath ?? undefined) === undefined

@@ -16,50 +16,21 @@ import {
 import { boolean, type Field, list, optional, path, required, text } from "../fields";
 import { ownersFolder } from "../frame";
 import { digest, objectName } from "../naming";
-import { containsUnknown, defineSpec, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
+import { containsUnknown, defineSpec, NodeResource } from "../resource";
+import type { RootFsArgs, RootFsInputs } from "./root-fs-args";
+import {
+  checkImage,
+  forgetUpper,
+  imageFields,
+  isOther,
+  keptDigest,
+  linkLayers,
+  mountLayers,
+  prepareImage,
+  writeImage,
+} from "./root-fs-image";
 
-/** The inputs of a {@link RootFs}. */
-export interface RootFsArgs extends PrimitiveArgs {
-  /**
-   * The folder that becomes the root of a file system: an absolute path that leads through no symbolic link, to nothing
-   * or to an empty folder. Missing folders above it are made, and removed again with it. Changing this replaces the RootFs.
-   */
-  readonly path: pulumi.Input<string>;
-  /**
-   * Programs of the node, by path or by name (then looked up in the node's PATH). Each comes with what it needs to
-   * start: symbolic links on its way, its dynamic loader and libraries, the interpreter of a script. Modes are kept, but
-   * for the set-user-id and set-group-id bits; owners become root. What a program opens by itself (modules of Python,
-   * certificates) does not come along. Exactly one of `hostBinaries` and `archive` is given.
-   *
-   * Changing this replaces the RootFs, unless programs are only added and `overlay` is not set: then they are copied in.
-   */
-  readonly hostBinaries?: pulumi.Input<string[]> | undefined;
-  /**
-   * A tar archive of a root file system that lies on the node: an absolute path; compressed with gzip, or with what else
-   * the node's tar can read. Owners (by number), modes and set-user-id bits are kept; device nodes are left out.
-   * Changing this replaces the RootFs.
-   */
-  readonly archive?: pulumi.Input<string> | undefined;
-  /** The archive's SHA-256, in hexadecimal: another archive is refused. Changing this replaces the RootFs. */
-  readonly archiveSha256?: pulumi.Input<string> | undefined;
-  /**
-   * Mounts an overlay at `path` instead of filling the folder: all overlays of the same content share one copy of it,
-   * below /var/lib/barepod/images, and each keeps only what was changed in it. Changing this replaces the RootFs.
-   * @defaultValue false
-   */
-  readonly overlay?: pulumi.Input<boolean> | undefined;
-}
-
-/** @internal */
-export interface RootFsInputs extends NodeInputs {
-  readonly path: string;
-  readonly hostBinaries?: readonly string[];
-  readonly archive?: string;
-  readonly archiveSha256?: string;
-  readonly overlay?: boolean;
-  /** Always true: `read` says false of one that was begun only, was removed, or is not mounted. */
-  readonly whole?: boolean;
-}
+export type { RootFsArgs, RootFsInputs } from "./root-fs-args";
 
 /** Folders of a Linux system: with `adopt`, one slip would delete it. */
 const systemFolders =
@@ -69,39 +40,54 @@ const systemFolders =
 export const rootFsSpec = defineSpec<RootFsInputs, RootFsState>({
   type: "RootFs",
   identity: ["path"],
-  immutable: ["archive", "archiveSha256", "overlay"],
-  cannotChange: (olds, news) => (onlyAdds(olds, news) ? [] : ["hostBinaries"]),
+  immutable: ["archive", "archiveSha256", "image", "overlay"],
+  cannotChange: (olds, news) => [
+    ...(onlyAdds(olds, news) ? [] : (["hostBinaries"] as const)),
+    ...(isOther(olds, news) ? (["digest"] as const) : []),
+  ],
   fields: {
     path: required(path()),
     hostBinaries: optional(list(program(), { min: 1, max: 1000 })),
     archive: optional(path()),
     archiveSha256: optional(text({ max: 64, pattern: /^[0-9a-f]{64}$/, form: "64 hexadecimal digits, in lower case" })),
+    ...imageFields,
     overlay: optional(boolean()),
     whole: optional(boolean()),
   },
-  check: ({ path: at, hostBinaries, archive, archiveSha256 }) => {
-    if ((hostBinaries === undefined) === (archive === undefined))
-      return [{ path: "hostBinaries", reason: "give exactly one of hostBinaries and archive" }];
+  generate: keptDigest,
+  check: (inputs) => {
+    const { path: at, hostBinaries, archive, archiveSha256, image } = inputs;
+    if ([hostBinaries, archive, image].filter((each) => each !== undefined).length !== 1)
+      return [{ path: "hostBinaries", reason: "give exactly one of image, hostBinaries and archive" }];
+    const problems = checkImage(inputs);
+    if (problems.length > 0) return problems;
     if (archiveSha256 !== undefined && archive === undefined)
       return [{ path: "archiveSha256", reason: "needs an archive" }];
     return systemFolders.test(at) ? [{ path: "path", reason: "must not be a folder of the node's own system" }] : [];
   },
-  observe: (inputs) => (inputs.overlay === true ? overlayAt : folderAt)(placeOf(inputs)),
+  prepare: async (inputs, on) => (inputs.image === undefined ? inputs : prepareImage(inputs, stampOf(inputs), on)),
+  needsPrograms: ({ image }) => image !== undefined,
+  observe: (inputs) => (isOverlay(inputs) ? overlayAt : folderAt)(placeOf(inputs)),
   plan: (inputs, seen) => {
-    const emptyOnly = inputs.overlay === true || inputs.archive !== undefined;
+    const emptyOnly = isOverlay(inputs) || inputs.archive !== undefined;
     refuseCovered(inputs, seen);
     if (seen?.kind === "other" || seen?.kind === "lost" || (seen?.kind === "used" && emptyOnly))
       throw refusal(inputs, emptyOnly);
+    if (inputs.image !== undefined) return planImage(inputs, seen);
     return inputs.overlay === true ? planOverlay(inputs, seen) : planFolder(inputs, seen);
   },
   undo: (state, seen) => {
     refuseCovered(state, seen);
-    return [...guarded(state, remove(state, seen), removeFolder(state.path))];
+    return [remove(state, seen, isSlow(state)), ...guarded(state, removeFolder(state.path))];
   },
-  slow: ({ archive }) =>
-    archive === undefined
-      ? undefined
-      : { deadlineMs: 15 * 60_000, message: "unpacking the archive", removing: "removing what was unpacked" },
+  slow: (inputs) =>
+    isSlow(inputs)
+      ? {
+          deadlineMs: 15 * 60_000,
+          ...(inputs.archive === undefined ? {} : { message: "unpacking the archive" }),
+          removing: "removing what was unpacked",
+        }
+      : undefined,
   taken: ({ kind }) => kind === "lost",
   drift: (inputs, seen) => ({
     ...(isWhole(inputs, seen) && (seen.kind === "folder" || seen.kind === "overlay") ? {} : { whole: false }),
@@ -109,15 +95,16 @@ export const rootFsSpec = defineSpec<RootFsInputs, RootFsState>({
       ? {}
       : { hostBinaries: (inputs.hostBinaries ?? []).filter((each) => !seen.missing.includes(each)) }),
   }),
+  outputs: (_, { imageDigest }) => (imageDigest === undefined ? {} : { imageDigest }),
   boot: {
     rank: () => "20",
     // A folder outlives a reboot; of an overlay only the mount has to be made again.
-    commands: (inputs) => (inputs.overlay === true ? mount(inputs) : []),
+    commands: (inputs) => (isOverlay(inputs) ? mount(inputs) : []),
   },
 });
 
 /**
- * A root file system on the node: the node's own programs with their libraries, or an archive.
+ * A root file system on the node: an image, the node's own programs with their libraries, or an archive.
  *
  * It has empty folders `proc`, `sys`, `dev`, `etc` and a `tmp` for everybody, so that there is something to mount on.
  * While anything is mounted below it, it refuses to be deleted.
@@ -125,6 +112,10 @@ export const rootFsSpec = defineSpec<RootFsInputs, RootFsState>({
  * @example
  * ```ts
  * const box = new RootFs("box", { node, path: "/home/namespace/box", hostBinaries: ["/bin/bash", "/bin/ls", "curl"] });
+ * ```
+ * @example
+ * ```ts
+ * new RootFs("nginx", { node, path: "/srv/nginx", image: "docker.io/library/nginx:1.27" });
  * ```
  * @example
  * ```ts
@@ -136,9 +127,15 @@ export class RootFs extends NodeResource {
   declare readonly hostBinaries: pulumi.Output<string[] | undefined>;
   declare readonly archive: pulumi.Output<string | undefined>;
   declare readonly overlay: pulumi.Output<boolean | undefined>;
+  declare readonly image: pulumi.Output<string | undefined>;
+  /** What the reference stood for when it was made: `sha256:…` of an index or a manifest. */
+  declare readonly imageDigest: pulumi.Output<string | undefined>;
 
   constructor(name: string, args: RootFsArgs, options?: pulumi.CustomResourceOptions) {
-    super(rootFsSpec.type, name, { ...args, whole: true }, [], options);
+    const isImage = (args as RootFsArgs | undefined)?.image !== undefined;
+    const registries = isImage ? args.node?.reference?.registries : undefined;
+    const more = registries === undefined ? {} : { registries };
+    super(rootFsSpec.type, name, { ...args, ...more, whole: true }, isImage ? ["imageDigest"] : [], options);
   }
 }
 
@@ -162,14 +159,25 @@ function programsOf({ hostBinaries = [] }: RootFsInputs): string {
 
 /** What a root file system is made from, in a word. */
 function stampOf(inputs: RootFsInputs): string {
-  const { archive, archiveSha256 = "" } = inputs;
+  const { archive, archiveSha256 = "", image } = inputs;
+  if (image !== undefined) return `image-${digest(image)}`;
   return archive === undefined
     ? `host-${digest(programsOf(inputs))}`
     : `archive-${digest(`${archive}\n${archiveSha256}`)}`;
 }
 
 function isWhole(inputs: RootFsInputs, seen: RootFsState | undefined): seen is RootFsState {
-  return seen?.stamp === stampOf(inputs);
+  const { image, digest: wanted } = inputs;
+  return seen?.stamp === stampOf(inputs) && (image === undefined || (wanted ?? seen.imageDigest) === seen.imageDigest);
+}
+
+function isOverlay({ overlay, image }: RootFsInputs): boolean {
+  return overlay === true || image !== undefined;
+}
+
+/** It takes long, so it does not keep the node's lock; what others share needs it even so. */
+function isSlow({ archive, image }: RootFsInputs): boolean {
+  return archive !== undefined || image !== undefined;
 }
 
 function placeOf(inputs: RootFsInputs): RootFsPlace {
@@ -215,6 +223,25 @@ function planOverlay(inputs: RootFsInputs, seen: RootFsState | undefined): Comma
   ];
 }
 
+function planImage(inputs: RootFsInputs, seen: RootFsState | undefined): Command[] {
+  const isMounted = seen?.kind === "overlay";
+  if (isMounted && isWhole(inputs, seen)) return [];
+  const state = stateFolder(inputs.path);
+  const mounting = [refuseLinks(inputs.path), ...guarded(inputs, makeFolder(inputs.path)), mountOverlay(inputs)];
+  if (isWhole(inputs, seen)) return mounting;
+  const { record } = inputs;
+  if (record === undefined)
+    throw new Error(`RootFs ${inputs.path} on ${inputs.node} was removed meanwhile; run it again`);
+  if (isMounted) return [stamp(inputs)];
+  return [
+    ...(seen === undefined ? [forgetUpper(state)] : []),
+    linkLayers(state, record),
+    writeImage(inputs.path, record),
+    ...mounting,
+    stamp(inputs),
+  ];
+}
+
 const host = ["root-fs-image", "root-fs-host"];
 const unpacker = ["root-fs-image", "root-fs-archive"];
 
@@ -234,24 +261,26 @@ function mount(inputs: RootFsInputs): Command[] {
   return [refuseLinks(inputs.path), makeFolder(inputs.path), mountOverlay(inputs)];
 }
 
-/** An archive is unpacked without the node's lock; what others share needs it even so. */
-function guarded({ archive }: RootFsInputs, ...each: readonly Command[]): readonly Command[] {
-  return archive === undefined ? each : [underLock(render(all(...each), { reveal: false }), ...each)];
+/** Under the node's lock, whether all of the plan is or only this. */
+function guarded(inputs: RootFsInputs, ...each: readonly Command[]): readonly Command[] {
+  return isSlow(inputs) ? [underLock(render(all(...each), { reveal: false }), ...each)] : each;
 }
 
 function mountOverlay(inputs: RootFsInputs): Command {
   const state = stateFolder(inputs.path);
+  if (inputs.image !== undefined) return mountLayers(state, inputs.path);
   const options = `lowerdir=${state}/lower,upperdir=${state}/upper,workdir=${state}/work`;
   return sh("mount", "-t", "overlay", "-o", options, "--", "overlay", inputs.path);
 }
 
 /** Says that it is whole: the last step. */
 function stamp(inputs: RootFsInputs): Command {
-  return raw("note that it is whole", 'printf "%s\\n" "$1" > "$2"', stampOf(inputs), stampFile(inputs.path));
+  const line = inputs.record === undefined ? stampOf(inputs) : `${stampOf(inputs)} ${inputs.record.digest}`;
+  return raw("note that it is whole", 'printf "%s\\n" "$1" > "$2"', line, stampFile(inputs.path));
 }
 
 /** Removes what is there, and what we keep of it. */
-function remove(inputs: RootFsInputs, seen: RootFsState | undefined): Command {
+function remove(inputs: RootFsInputs, seen: RootFsState | undefined, unlocked = false): Command {
   const kind = seen?.kind === "folder" || seen?.kind === "overlay" ? seen.kind : "nothing";
   return script(
     "remove the root file system",
@@ -259,6 +288,7 @@ function remove(inputs: RootFsInputs, seen: RootFsState | undefined): Command {
     kind,
     inputs.path,
     stateFolder(inputs.path),
+    ...(unlocked ? ["unlocked"] : []),
   );
 }
 

@@ -3,7 +3,7 @@ import { InputError } from "../../provider/errors";
 import type { Problem } from "../../provider/fields";
 import { normalizePod, PodInputError } from "../../provider/kubernetes/normalize";
 
-const box = { name: "box", image: "archive:a.tar" };
+const box = { name: "box", image: "archive:/a.tar" };
 const pod = (securityContext: object, container: object = {}, spec: object = {}) => ({
   spec: { securityContext, containers: [{ ...box, ...container }], ...spec },
 });

@@ -89,7 +89,7 @@ const sound = fc.uniqueArray(name, { minLength: 1, maxLength: 3 }).chain((volume
     containers: fc.uniqueArray(
       fc.record({
         name,
-        image: fc.constantFrom("host:sh", "archive:a.tar"),
+        image: fc.constantFrom("host:sh", "archive:/a.tar", "nginx", "oci:/a"),
         command: fc.array(text, { minLength: 1 }),
         env: fc.array(fc.record({ name: fc.stringMatching(/^[ -<>-~]{1,9}$/), value: text })),
         ports: fc.array(fc.record({ containerPort: fc.integer({ min: 1, max: 65535 }) })),

@@ -57,6 +57,7 @@ describe("normalizePod", () => {
           terminationMessagePath: "/dev/termination-log",
           terminationMessagePolicy: "File",
           image: { kind: "host", programs: ["bash", "sleep"] },
+          imagePullPolicy: "IfNotPresent",
           command: ["sleep", "1"],
           args: [],
           env: [],
@@ -102,7 +103,7 @@ describe("normalizePod", () => {
         containers: [
           {
             ...box,
-            image: "archive:./box.tar",
+            image: "archive:/srv/box.tar",
             imagePullPolicy: "IfNotPresent",
             stdin: false,
             env: [{ name: "A", value: "1" }, { name: "B", value: "$(A)2" }, { name: "EMPTY" }],
@@ -154,7 +155,8 @@ describe("normalizePod", () => {
       terminationMessagePath: "/dev/termination-log",
       terminationMessagePolicy: "File",
       name: "box",
-      image: { kind: "archive", path: "./box.tar" },
+      image: { kind: "archive", text: "archive:/srv/box.tar" },
+      imagePullPolicy: "IfNotPresent",
       command: ["sleep", "1"],
       args: ["12", "$(B)", "$(NONE)"],
       env: [
@@ -203,7 +205,7 @@ describe("normalizePod", () => {
   });
 
   it("names the property of a single mistake", () => {
-    expect(() => normalizePod("web", pod({ image: "nginx" }))).toThrow(
+    expect(() => normalizePod("web", pod({ image: "Nginx" }))).toThrow(
       expect.objectContaining({ name: "InputError", path: "spec.containers[0].image" }),
     );
   });
@@ -436,11 +438,12 @@ describe("what a pod must not say", () => {
       /limits\["nvidia\.com\/gpu"\]: is not supported: only cpu and memory are$/,
     ],
     [
-      "a registry's image",
-      pod({ image: "docker.io/library/nginx:1.27" }),
-      "spec.containers[0].image: images are not pulled from registries yet; what works: host:bash,ls (programs of the node) or archive:PATH (a tar of a root file system)",
+      "no reference of a registry's image",
+      pod({ image: "docker.io/library/Nginx:1.27" }),
+      'spec.containers[0].image: must be an image reference, such as docker.io/library/nginx:1.27: "Nginx" must be in lower case',
     ],
-    ["an image layout", pod({ image: "oci:./nginx" }), /image: image layouts are not read yet; what works/],
+    ["an image layout", pod({ image: "oci:./nginx" }), /image: must name an absolute path after oci:/],
+    ["an archive", pod({ image: "archive:nginx.tar" }), /image: must name an absolute path after archive:/],
     ["a space in programs", pod({ image: "host:bash, ls" }), /image: must list programs after host:/],
     [
       "programs without a command",
@@ -450,8 +453,8 @@ describe("what a pod must not say", () => {
     ["no image", { spec: { containers: [{ name: "a" }] } }, "spec.containers[0].image: is required"],
     [
       "a pull policy",
-      pod({ imagePullPolicy: "Always" }),
-      'spec.containers[0].imagePullPolicy: is not supported yet: no image is pulled yet; may be left out, or be "IfNotPresent"',
+      pod({ imagePullPolicy: "Sometimes" }),
+      /imagePullPolicy: must be .*"IfNotPresent".*, not "Sometimes"$/,
     ],
     [
       "two sources",

@@ -96,7 +96,9 @@ describe.skipIf(obstacle)(
       expect((await node.check({ path, hostBinaries: ["a/b"] }))?.failures?.[0]?.reason).toMatch(
         /^hostBinaries\[0\]: /,
       );
-      expect((await node.check({ path }))?.failures?.[0]?.reason).toMatch(/exactly one of hostBinaries and archive/);
+      expect((await node.check({ path }))?.failures?.[0]?.reason).toMatch(
+        /exactly one of image, hostBinaries and archive/,
+      );
     });
 
     test.each([

@@ -115,6 +115,7 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
         ],
         "hostBinaries[0]": { around: below("/usr/bin") },
         archive: { inputs: { hostBinaries: undefined }, around: below("/srv/source") },
+        image: { inputs: { hostBinaries: undefined }, around: (text) => `Registry.example/${text}` },
         archiveSha256: { inputs: { hostBinaries: undefined, archive: "/srv/source/a.tar" } },
       },
     },

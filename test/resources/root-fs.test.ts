@@ -180,8 +180,8 @@ describe("the check of a RootFs", () => {
   test.each([
     [{ hostBinaries: ["/bin/bash", "ls"] }, []],
     [{ archive: "/srv/a.tar", archiveSha256: "0".repeat(64), overlay: true }, []],
-    [{}, ["hostBinaries: give exactly one of hostBinaries and archive"]],
-    [{ hostBinaries: ["ls"], archive: "/a" }, ["hostBinaries: give exactly one of hostBinaries and archive"]],
+    [{}, ["hostBinaries: give exactly one of image, hostBinaries and archive"]],
+    [{ hostBinaries: ["ls"], archive: "/a" }, ["hostBinaries: give exactly one of image, hostBinaries and archive"]],
     [{ hostBinaries: ["ls"], archiveSha256: "0".repeat(64) }, ["archiveSha256: needs an archive"]],
     [{ archive: "a.tar" }, ["archive: must be an absolute path (start with /)"]],
     [{ hostBinaries: [] }, ["hostBinaries: needs at least 1 elements"]],
