@@ -5,9 +5,9 @@
 # --- one container ---
 
 prepare() { # what must be there before a start. As a kubelet does, it keeps trying. Fails once the container is to end
-  [ -e "$dir/prepare" ] || return 0
+  [ -e "$dir/keeper.prepare" ] || return 0
   pause=1
-  while ! (flock 9 && exec "$bin/prepare.sh" "$dir" "$name") 9>> "$dir/prepare.lock" 2> "$dir/$name/lack"; do
+  while ! (flock 9 && exec "$bin/prepare.sh" "$dir" "$name") 9>> "$dir/keeper.prepare.lock" 2> "$dir/$name/lack"; do
     # Renamed, so that nobody sees it empty while it is looked at again.
     mv -f "$dir/$name/lack" "$dir/$name/error"
     put "$dir/$name/state" "waiting CreateContainerConfigError"

@@ -19,7 +19,7 @@
 # DIR/keeper.spec    lines `key<TAB>value`: restart, grace, deadline, address (the file with the pod's), namespace, host,
 #                    container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK<TAB>RESOLV<TAB>KIND<TAB>POLICY<TAB>MESSAGE, and at last end.
 #                    KIND is init, sidecar or main; POLICY and MESSAGE are of the termination message, or -
-# DIR/prepare        a file, there when prepare.sh DIR is to run before each start
+# DIR/keeper.prepare a file, there when prepare.sh DIR is to run before each start
 # DIR/keeper.pid     PID<TAB>START of the keeper, empty once it has ended
 # DIR/keeper.ending  there once it ends all: until when, in hundredths of a second since the boot
 # DIR/keeper.ready   there while all containers are ready         DIR/keeper.reason   why the pod has ended, if not by itself

@@ -73,7 +73,7 @@ await_renewal() { # one process waits for the first token that has to be renewed
     trap '' HUP
     "$bin/launcher" sleep "$wait_for" || exit
     is_running "$dir/keeper.pid" || exit
-    exec 9>> "$dir/prepare.lock"
+    exec 9>> "$dir/keeper.prepare.lock"
     flock 9 && exec "$bin/prepare.sh" "$dir" +
   ) > /dev/null 2>&1 < /dev/null 9>&- &
   read -r stat < "/proc/$!/stat"

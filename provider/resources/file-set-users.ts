@@ -15,7 +15,7 @@ export function refreshVolumes(path: string): Command[] {
 [ -e "$volume" ] && grep -Fq -e "	$1	" -e "	$1/" "$volume" || continue
 read -r _ program < "$volume"
 folder=\${volume%/volumes.d/*}
-[ ! -x "$program" ] || (flock 9 && "$program" "$folder" -) 9>> "$folder/prepare.lock" 2> /dev/null || :
+[ ! -x "$program" ] || (flock 9 && "$program" "$folder" -) 9>> "$folder/keeper.prepare.lock" 2> /dev/null || :
 done`,
       path,
     ),

@@ -287,7 +287,7 @@ describe.skipIf(obstacle)(`init containers${obstacle === undefined ? "" : ` (${o
       stdin:
         '#!/bin/sh\necho "prepare $1" >> /tmp/prepared; [ -e /tmp/there ] || { echo "configmap \\"x\\" not found" >&2; exit 1; }\n',
     });
-    await at.sh(`touch ${folder("prepared")}/prepare; : > /tmp/prepared; kill -KILL ${pidOf(made)}`);
+    await at.sh(`touch ${folder("prepared")}/keeper.prepare; : > /tmp/prepared; kill -KILL ${pidOf(made)}`);
     await at.until(`grep -q CreateContainerConfigError ${folder("prepared")}/main/state`);
     const waiting = await states(made);
     expect(waiting).toMatchObject({ containerStatuses: [{ state: "waiting", reason: "CreateContainerConfigError" }] });

@@ -57,7 +57,8 @@ describe.skipIf(obstacle)(`pods' networks${obstacle === undefined ? "" : ` (${ob
       containers: [
         sleeper("one"),
         sleeper("two", { securityContext: { readOnlyRootFilesystem: true } }),
-        sleeper("own", { volumeMounts: [{ name: "hosts", mountPath: "/etc/hosts" }] }),
+        // Files of the keeper lie beside those of its containers: none may have a name that a container can have.
+        sleeper("prepare", { volumeMounts: [{ name: "hosts", mountPath: "/etc/hosts" }] }),
       ],
       volumes: [{ name: "hosts", hostPath: { path: "/srv/hosts" } }],
     });
@@ -141,7 +142,7 @@ describe.skipIf(obstacle)(`pods' networks${obstacle === undefined ? "" : ` (${ob
     expect(await inside("named", "stat -c %i /etc/hosts", "two")).toBe(
       await inside("named", "stat -c %i /etc/hosts", "one"),
     );
-    expect(await inside("named", "cat /etc/hosts", "own")).toBe("mine");
+    expect(await inside("named", "cat /etc/hosts", "prepare")).toBe("mine");
     await inside("named", "echo 192.0.2.10 by-the-container >> /etc/hosts", "one");
     expect(await inside("named", "tail -n 1 /etc/hosts", "two")).toBe("192.0.2.10 by-the-container");
     // As with containerd, a read-only root makes the other two read-only.
