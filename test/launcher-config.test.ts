@@ -91,6 +91,12 @@ describe("the launcher's configuration", () => {
     ["a user", { runAsUser: 5 }, ["user\t5"], [/^groups/]],
     ["a group", { runAsGroup: 6 }, ["user\t0:6"], []],
     ["no root", { runAsNonRoot: true }, ["nonroot"], []],
+    [
+      "what an image says of its user, but not root",
+      { imageDefaults: "all", runAsNonRoot: true, strictGroups: true, supplementalGroups: [7] },
+      ["nonroot", "strictgroups", "groups\t7"],
+      [/^user/, /^[ug]id/],
+    ],
     ["no groups but those given", { strictGroups: true, supplementalGroups: [7] }, ["strictgroups", "groups\t7"], []],
     ["a filter of system calls", { seccomp: "/run/f" }, ["seccomp\t/run/f"], []],
     [

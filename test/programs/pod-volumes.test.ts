@@ -214,7 +214,7 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
     const address = await sh("cat /run/barepod/addresses/default_reader");
     expect(Object.fromEntries(found)).toEqual({
       PATH: expect.any(String),
-      HOME: "/root",
+      HOME: "/",
       HOSTNAME: "reader",
       LEVEL: "info",
       "app.conf": "level=info|",
