@@ -24,6 +24,7 @@ import { type HostPath, projectionFolder } from "../resources/process-projection
 import { RootFs, type RootFsArgs } from "../resources/root-fs";
 import { VethPair } from "../resources/veth-pair";
 import { digestOfImage } from "./image-digest";
+import { pullSecrets } from "./objects";
 import { objectsOf, projectionOf, subPathOf, variablesOf } from "./pod-values";
 
 /** Whose parts they are, and where they lie. */
@@ -201,14 +202,16 @@ function messageOf({ terminationMessagePath, terminationMessagePolicy }: Normali
 }
 
 /** Which root file system an image is. */
-function contentOf({ node, options }: PodPlace, container: NormalizedContainer): Partial<RootFsArgs> {
+function contentOf({ node, pod, options }: PodPlace, container: NormalizedContainer): Partial<RootFsArgs> {
   const { image, imagePullPolicy } = container;
   if (image.kind === "host") return { hostBinaries: [...image.programs] };
   const isAsked = image.kind === "registry" && imagePullPolicy === "Always";
+  const secrets = image.kind === "registry" ? pullSecrets(node, pod.namespace, pod.imagePullSecrets) : [];
   return {
     image: image.text,
     pullPolicy: imagePullPolicy,
-    ...(isAsked ? { digest: digestOfImage(image.text, node, [], options.parent) } : {}),
+    ...(isAsked ? { digest: digestOfImage(image.text, node, secrets, options.parent) } : {}),
+    ...(secrets.length === 0 ? {} : { pullSecrets: secrets }),
   };
 }
 

@@ -5,6 +5,7 @@ import { type QosClass, qosClass } from "../kubernetes/resources";
 import type { ObjectMeta, PodManifest, PodSpec } from "../kubernetes/types";
 import type { Node } from "../resources/node";
 import type { ContainerStatus, PodCondition } from "../resources/process";
+import { pullSecrets } from "./objects";
 import {
   createContainer,
   createInterface,
@@ -123,6 +124,7 @@ export class Pod extends pulumi.ComponentResource {
       if ((args as Partial<PodArgs> | undefined)?.on?.reference === undefined)
         throw new InputError("on", 'must be a Node, for example new Node("edge-1", { connection: … })');
       const pod = normalizePod(name, args, args.on.clusterDomain);
+      pullSecrets(args.on, pod.namespace, pod.imagePullSecrets);
       claim(name, args.on, pod);
       claimHostPorts(name, args.on, pod);
       return pod;

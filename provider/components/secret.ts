@@ -63,7 +63,11 @@ export class Secret extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: options?.dependsOn ?? [] },
     );
-    declareObject(args.on, "secrets", object.namespace, object.name, set);
+    const decoded = Object.entries(base64).map(([key, value]) => [
+      key,
+      value.apply((text) => Buffer.from(text, "base64").toString("utf8")),
+    ]);
+    declareObject(args.on, "secrets", object.namespace, object.name, set, { ...texts, ...Object.fromEntries(decoded) });
     this.apiVersion = pulumi.output("v1" as const);
     this.kind = pulumi.output("Secret" as const);
     const { namespace, labels, annotations } = object;

@@ -47,6 +47,8 @@ export interface NormalizedPod extends NormalizedNetwork {
   readonly initContainers: readonly NormalizedContainer[];
   readonly containers: readonly NormalizedContainer[];
   readonly volumes: readonly NormalizedVolume[];
+  /** Names of Secrets in the pod's namespace. */
+  readonly imagePullSecrets: readonly string[];
   readonly security: NormalizedPodSecurity;
   /** What the containers may use and ask for together; absent: what they say themselves. */
   readonly resources?: ContainerResources;
@@ -82,6 +84,7 @@ interface UsablePod {
     initContainers?: (UsableContainer | undefined)[];
     containers?: (UsableContainer | undefined)[];
     os?: { name?: string };
+    imagePullSecrets?: ({ name?: string } | undefined)[];
     activeDeadlineSeconds?: number;
     volumes?: (UsableVolume | undefined)[];
     hostPID?: boolean;
@@ -237,7 +240,14 @@ function normalizeSpec(pod: UsablePod, problems: Problem[]) {
     before.map((each) => ({ ...each.resources, isSidecar: each.kind === "sidecar" })),
     problems,
   );
+  const imagePullSecrets = (pod.spec?.imagePullSecrets ?? []).flatMap((secret, i) => {
+    const path = `spec.imagePullSecrets[${i}].name`;
+    if (secret?.name === undefined) problems.push({ path, reason: "is required" });
+    else check(dnsSubdomain, secret.name, path, problems);
+    return secret?.name ?? [];
+  });
   return {
+    imagePullSecrets,
     hostNetwork,
     hostPID,
     hostIPC,

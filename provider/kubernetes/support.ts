@@ -203,7 +203,11 @@ const POD_SPEC: Fields = {
   hostnameOverride: string(
     "DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN.",
   ),
-  imagePullSecrets: refusedList("Secrets do not exist yet; log in where Pulumi runs: `docker login`", "next", "name"),
+  imagePullSecrets: object(
+    "Secrets of type `kubernetes.io/dockerconfigjson` with which registries are logged in to, before the logins of who runs Pulumi: declared before the pod, in its namespace and on its node.",
+    { name: string("The Secret's `metadata.name`. Required.") },
+    LIST,
+  ),
   initContainers: object(
     "Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them.",
     CONTAINER,

@@ -108,7 +108,7 @@ export interface PodSpec {
   hostname?: Input<string | undefined>;
   /** DNS subdomain of at most 64 characters; counts instead of hostname and subdomain. Not with hostNetwork or setHostnameAsFQDN. */
   hostnameOverride?: Input<string | undefined>;
-  /** Refused: Secrets do not exist yet; log in where Pulumi runs: `docker login`. */
+  /** Secrets of type `kubernetes.io/dockerconfigjson` with which registries are logged in to, before the logins of who runs Pulumi: declared before the pod, in its namespace and on its node. */
   imagePullSecrets?: Input<Input<LocalObjectReference>[] | undefined>;
   /** Run one after the other before the containers, each to its end; with restartPolicy `Always` kept running beside them. */
   initContainers?: Input<Input<Container>[] | undefined>;
@@ -216,8 +216,9 @@ export interface HostAlias {
   ip: Input<string>;
 }
 
-/** Refused as a whole. */
+/** A Secret, in imagePullSecrets; elsewhere refused. */
 export interface LocalObjectReference {
+  /** The Secret's `metadata.name`. Required. */
   name?: Input<string | undefined>;
 }
 

@@ -49,6 +49,7 @@ describe("normalizePod", () => {
       terminationGracePeriodSeconds: 30,
       skipAwait: false,
       volumes: [],
+      imagePullSecrets: [],
       initContainers: [],
       containers: [
         {

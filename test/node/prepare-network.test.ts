@@ -17,7 +17,7 @@ describe.skipIf(obstacle)(
       node = await startSandbox();
       await sh(`mkdir -p ${folder} /run/bin /run/barepod/addresses /run/systemd/resolve /var/lib/barepod/node`);
       await sh("echo 10.244.0.2 > /run/barepod/addresses/box");
-      for (const name of ["prepare.sh", "prepare-network.sh"])
+      for (const name of ["prepare.sh", "prepare-network.sh", "volumes.sh", "tokens.sh"])
         await sh(`cat > /run/bin/${name}; chmod 755 /run/bin/${name}`, readFileSync(join(scripts, name)));
     });
     afterAll(async () => node?.[Symbol.asyncDispose]());
@@ -36,7 +36,7 @@ describe.skipIf(obstacle)(
         `${folder}/network.spec`,
         networkSpec({ name: "box", namespace: "/run/barepod/namespaces/box", ...inputs }),
       );
-      await sh(`${shell} /run/bin/prepare.sh ${folder}`);
+      await sh(`${shell} /run/bin/prepare.sh ${folder} main`);
     }
 
     interface Surroundings {
@@ -224,7 +224,7 @@ fe00::2\tip6-allrouters
         `${folder}/network.spec`,
         networkSpec({ name: "box", namespace: "/run/barepod/namespaces/none", hosts: { hostname: "web" } }),
       );
-      const { code, stderr } = await node.exec(["sh", "/run/bin/prepare.sh", folder]);
+      const { code, stderr } = await node.exec(["sh", "/run/bin/prepare.sh", folder, "main"]);
       expect({ code, stderr }).toEqual({
         code: 1,
         stderr: "the pod has no address: /run/barepod/addresses/none is not there\n",

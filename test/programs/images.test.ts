@@ -1,10 +1,10 @@
 /** Images of a registry in pods, through the real engine. */
 import { readFileSync } from "node:fs";
-import { type ConnectionArgs, Node, Pod } from "barepod";
+import { type ConnectionArgs, Node, Pod, Secret } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
 import { type Outcome, openStack, type Stack } from "../harness/engine";
-import { startRegistry, type TestRegistry } from "../harness/registry";
+import { login, startRegistry, type TestRegistry } from "../harness/registry";
 import { ImageNode, imageObstacle } from "../node/image-node";
 
 const obstacle = imageObstacle();
@@ -169,6 +169,43 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
     expect(up.errors.get("none-rootfs-c")).toMatch(/could not get the manifest of .*\/none:1/);
     containers = [];
     await stack.up();
+  });
+
+  test("logs in with the Secrets that a pod names, in the preview and on the node", async () => {
+    await using closed = await startRegistry({ address: node.operator, auth: "basic" });
+    await closed.fill(node.image("closed", { layers: [{ "bin/busybox": readFileSync(busybox) }] }), "closed:latest");
+    const image = `${closed.host}/closed`;
+    const auths = { [closed.host]: login };
+    const inNamespace = (namespace: string, known: boolean) => () => {
+      const on = new Node("edge", { connection: node.connection, registries: { plainHttp: [closed.host] } });
+      const type = "kubernetes.io/dockerconfigjson";
+      const stringData = { ".dockerconfigjson": JSON.stringify({ auths }) };
+      if (known) new Secret("login", { on, type, stringData });
+      new Pod("closed", {
+        on,
+        metadata: { namespace },
+        spec: {
+          terminationGracePeriodSeconds: 0,
+          imagePullSecrets: [{ name: "login" }],
+          containers: [{ name: "c", image, command: ["/bin/busybox", "sleep", "100000"] }],
+        },
+      });
+    };
+    await using other = await openStack("images-closed", inNamespace("default", true));
+    await other.up();
+    expect((await other.preview()).steps.filter(({ op }) => op !== "same")).toEqual([]);
+    // Neither a Secret of another namespace nor one that is not declared will do.
+    for (const [namespace, known] of [
+      ["shop", true],
+      ["default", false],
+    ] as const) {
+      const refused = await other.preview({ program: inNamespace(namespace, known), mayFail: true });
+      expect([...refused.errors.values()].join("\n")).toContain(
+        `spec.imagePullSecrets[0].name: must be the name of a Secret of type kubernetes.io/dockerconfigjson that this program declares before the pod, in the namespace ${namespace}`,
+      );
+      expect(JSON.stringify([...refused.errors])).not.toContain(login.password);
+    }
+    await other.destroy();
   });
 
   test("shares the layers of several stacks, and removes them with the last", async () => {
