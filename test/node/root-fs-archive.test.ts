@@ -241,10 +241,9 @@ describe.skipIf(obstacle)(
       await node.sh("kill $(cat /run/unpacking); rm /run/unpacking");
       const outs = await Promise.all(made);
       expect(await node.sh(`cat ${path}/bin/su /srv/t/other/bin/su; ls /var/lib/barepod/images`)).toBe(
-        [
-          `programprogramarchive-${archiveSha256.slice(0, 32)}`,
-          `archive-${archiveSha256.slice(0, 32)}.users`,
-        ].join("\n"),
+        [`programprogramarchive-${archiveSha256.slice(0, 32)}`, `archive-${archiveSha256.slice(0, 32)}.users`].join(
+          "\n",
+        ),
       );
       for (const each of [host, ...outs]) await node.remove(each);
       expect(await node.listing()).toBe(before);
