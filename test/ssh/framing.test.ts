@@ -47,9 +47,10 @@ describe("SegmentScanner", () => {
       scanner.push(Buffer.from(marker(0, "000")));
       return performance.now() - began;
     };
-    time(4);
+    // Whatever else the machine does makes it slower, never faster.
+    const fastest = (megabytes: number) => Math.min(...[1, 2, 3, 4, 5].map(() => time(megabytes)));
     // Quadratic work would make it 256 times.
-    expect(time(64)).toBeLessThan(60 * Math.max(time(4), 3));
+    expect(fastest(64)).toBeLessThan(60 * Math.max(fastest(4), 3));
   });
 });
 
