@@ -152,7 +152,12 @@ export class Process extends NodeResource {
 
   constructor(name: string, args: ProcessArgs, options?: pulumi.CustomResourceOptions) {
     const computed = ["phase", "podIP", "hostIP", "uid", "containerStatuses"];
-    super(processSpec.type, name, { name: undefined, ...args, running: true }, computed, options);
+    // The bookkeeping may hold the last lines of a log.
+    const additionalSecretOutputs = ["_barepod"];
+    super(processSpec.type, name, { name: undefined, ...args, running: true }, computed, {
+      ...options,
+      additionalSecretOutputs,
+    });
   }
 }
 
