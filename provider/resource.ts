@@ -239,13 +239,10 @@ export abstract class NodeResource extends pulumi.CustomResource {
       ...Object.fromEntries(computed.map((key) => [key, undefined])),
       __provider: providerText(type),
     };
-    const { deletedWith = reference.deletedWith } = options;
-    const all: pulumi.CustomResourceOptions = {
-      ...options,
-      ...(deletedWith === undefined ? {} : { deletedWith }),
-      // The bookkeeping may tell of a secret (a log's last lines, a short content's checksum), and a diff is not to show it.
-      additionalSecretOutputs: ["_barepod", ...(options.additionalSecretOutputs ?? [])],
-    };
+    const all =
+      reference.deletedWith === undefined || options.deletedWith !== undefined
+        ? options
+        : { ...options, deletedWith: reference.deletedWith };
     // For finding promises that are left over, Pulumi takes a stack for each property, four times: together they are half
     // of what a program of many resources takes.
     const { stackTraceLimit } = Error;

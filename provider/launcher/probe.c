@@ -31,10 +31,7 @@ __attribute__((noreturn)) static void unsuccessful(const char *format, ...) {
   __builtin_va_start(arguments, format);
   text_format_list(&line, format, arguments);
   __builtin_va_end(arguments);
-  for (usize i = 0; i < line.length; i++) {
-    u8 byte = (u8)line.data[i];
-    if (byte < 0x20 || byte == 0x7f) line.data[i] = '?';
-  }
+  text_one_line(&line);
   line.data[line.length++] = '\n';
   write_all(1, line.data, line.length);
   leave(1);

@@ -62,10 +62,7 @@ void fail(int code, const char *stage, const char *format, ...) {
   text_format_list(&message, format, arguments);
   __builtin_va_end(arguments);
   /* The status file's fields are separated by tabs, and it is one line. */
-  for (usize i = 0; i < message.length; i++) {
-    u8 byte = (u8)message.data[i];
-    if (byte < 0x20 || byte == 0x7f) message.data[i] = '?';
-  }
+  text_one_line(&message);
   if (report_fd >= 0) {
     /* At most a pipe's atomic size, so that the parent sees a whole record or none. */
     record.data[record.length++] = (char)code;

@@ -55,6 +55,13 @@ static void put_error(struct text *text, int error) {
   put_number(text, (u64)error, 10);
 }
 
+void text_one_line(struct text *text) {
+  for (usize i = 0; i < text->length; i++) {
+    u8 byte = (u8)text->data[i];
+    if (byte < 0x20 || byte == 0x7f) text->data[i] = '?';
+  }
+}
+
 void text_format_list(struct text *text, const char *format, __builtin_va_list arguments) {
   for (; *format; format++) {
     if (*format != '%' || !format[1]) {

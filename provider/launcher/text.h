@@ -25,6 +25,9 @@ struct text {
 void text_format(struct text *text, const char *format, ...);
 void text_format_list(struct text *text, const char *format, __builtin_va_list arguments);
 
+/** Puts a question mark in place of each control character: what is left is one line, without a TAB. */
+void text_one_line(struct text *text);
+
 usize text_length(const char *string);
 bool text_equal(const char *one, const char *other);
 /** Whether one sorts before the other, byte by byte. */

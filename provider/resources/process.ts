@@ -237,7 +237,12 @@ export class Process extends NodeResource {
       "initContainerStatuses",
       "containerStatuses",
     ];
-    super(processSpec.type, name, { name: undefined, ...args, running: true }, computed, options);
+    // The bookkeeping may hold the last lines of a log.
+    const additionalSecretOutputs = ["_barepod"];
+    super(processSpec.type, name, { name: undefined, ...args, running: true }, computed, {
+      ...options,
+      additionalSecretOutputs,
+    });
   }
 }
 

@@ -13,10 +13,14 @@ describe.skipIf(reasonToSkip())("launcher exec", () => {
   });
   afterEach(async () => {
     if (held) {
-      try {
-        process.kill(held.pid, "SIGKILL");
-      } catch {
-        // It has ended.
+      // Without a PID namespace of its own a container outlives its launcher.
+      const [, first] = /^running\t(\d+)\t/.exec(readFileSync(box.statusFile, "utf8")) ?? [];
+      for (const pid of [held.pid, ...(first === undefined ? [] : [Number(first)])]) {
+        try {
+          process.kill(pid, "SIGKILL");
+        } catch {
+          // It has ended.
+        }
       }
       await held.ended;
       held = undefined;
@@ -24,7 +28,7 @@ describe.skipIf(reasonToSkip())("launcher exec", () => {
     box.close();
   });
 
-  async function hold(directives: readonly Directive[], script = "echo ready; sleep 600"): Promise<string> {
+  async function hold(directives: readonly Directive[], script = "echo ready; exec sleep 600"): Promise<string> {
     const all: Directive[] = [
       ...directives,
       ["status", box.statusFile],

@@ -59,10 +59,6 @@ describe.skipIf(obstacle)(`a pod's options${obstacle === undefined ? "" : ` (${o
     expect(groups.map(({ inputs }) => inputs?.["pidsMax"])).toEqual([77, 77]);
   });
 
-  test("hold back the bookkeeping of its parts, so that no diff shows it", async () => {
-    expect(await missing((child) => (child["additionalSecretOutputs"] as string[])?.includes("_barepod"))).toEqual([]);
-  });
-
   test("aliases find its parts again under another name", async () => {
     const renamed = program(() => ({ aliases: [{ name: "web" }] }), "site");
     const preview = await stack.preview({ program: renamed });

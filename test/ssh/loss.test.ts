@@ -137,10 +137,16 @@ describe.skipIf(obstacle)("sshd that stops answering", { timeout: 60_000 }, () =
   test("without a deadline the heartbeat notices", async () => {
     await using sshd = await startSshd();
     const session = await openSession("silent", { ...sshd.connection, dialErrorLimit: 1, perDialTimeout: 1 });
+    const shell = Number((await session.run({ script: "echo $$" })).stdout);
     const work = settle(session.run({ script: "sleep 600", deadlineMs: Number.POSITIVE_INFINITY, label: "wait" }));
     await sleep(300);
     sshd.signal("SIGSTOP");
-    expect(String(await work)).toMatch(/silent .* was lost during wait: it stopped answering/);
+    try {
+      expect(String(await work)).toMatch(/silent .* was lost during wait: it stopped answering/);
+    } finally {
+      // Nobody else ends what was begun there without a deadline.
+      process.kill(-shell, "SIGKILL");
+    }
   });
 });
 
