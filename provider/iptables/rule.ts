@@ -113,7 +113,7 @@ export interface IptablesLimit {
   /** `"5/second"`, `"5/minute"`, `"5/hour"`, `"5/day"`. */
   readonly rate: pulumi.Input<string>;
   /**
-   * How many may come at once.
+   * How many may come at once: at most as many as the rate lets through in a day, for the kernel counts no further.
    * @defaultValue 5
    */
   readonly burst?: pulumi.Input<number> | undefined;
@@ -304,7 +304,12 @@ export function checkRule(rule: Rule, family: Family, prefix: string): Problem[]
     wrong("statistic.probability", "is for mode: random");
   if (statistic?.every !== undefined && (statistic.packet ?? 0) >= statistic.every)
     wrong("statistic.packet", "must be below every");
-  const { recent } = rule;
+  const { limit, recent } = rule;
+  if (limit !== undefined && (limit.burst ?? 5) > perDay(limit.rate))
+    wrong(
+      "limit.burst",
+      `is more than ${limit.rate} lets through in a day (${perDay(limit.rate)}): the kernel counts no further`,
+    );
   if (recent?.reap === true && recent.seconds === undefined) wrong("recent.reap", "needs seconds");
   if (
     recent !== undefined &&
@@ -313,6 +318,15 @@ export function checkRule(rule: Rule, family: Family, prefix: string): Problem[]
   )
     wrong("recent.seconds", "is for action: rcheck and update, as is hitCount");
   return problems;
+}
+
+/**
+ * How often a rate lets something through in a day. The kernel (xt_limit) keeps burst times period as credit in 32 bits that
+ * hold between 1.5 and 2 days, by the HZ that it was built with: beyond, it refuses the rule or counts wrongly.
+ */
+function perDay(rate: string): number {
+  const [times, unit = ""] = rate.split("/");
+  return (Number(times) * 86_400) / ({ s: 1, m: 60, h: 3600, d: 86_400 }[unit.charAt(0)] ?? 1);
 }
 
 function networkProblem(value: string, family: Family): string | undefined {

@@ -206,6 +206,8 @@ test.each<[string, Rule, string[]]>([
   ["no probability", { statistic: { mode: "random" }, jump: "DROP" }, ["statistic.probability"]],
   ["no every", { statistic: { mode: "nth" }, jump: "DROP" }, ["statistic.every"]],
   ["a packet too many", { statistic: { mode: "nth", every: 2, packet: 2 }, jump: "DROP" }, ["statistic.packet"]],
+  ["a burst of more than a day's", { limit: { rate: "1/hour", burst: 25 }, jump: "DROP" }, ["limit.burst"]],
+  ["the default burst at a low rate", { limit: { rate: "4/day" }, jump: "DROP" }, ["limit.burst"]],
   ["reap without seconds", { recent: { name: "A", action: "rcheck", reap: true }, jump: "DROP" }, ["recent.reap"]],
   ["an ICMP type of TCP", { protocol: "tcp", icmpType: "8", jump: "DROP" }, ["icmpType"]],
   ["any protocol", { protocol: "all", jump: "DROP" }, ["protocol"]],
