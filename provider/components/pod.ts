@@ -124,7 +124,8 @@ export class Pod extends pulumi.ComponentResource {
       if ((args as Partial<PodArgs> | undefined)?.on?.reference === undefined)
         throw new InputError("on", 'must be a Node, for example new Node("edge-1", { connection: … })');
       const pod = normalizePod(name, args, args.on.clusterDomain);
-      pullSecrets(args.on, pod.namespace, pod.imagePullSecrets);
+      // Refuses a secret that is not declared; the promises in it are the images' to await.
+      void pullSecrets(args.on, pod.namespace, pod.imagePullSecrets);
       claim(name, args.on, pod);
       claimHostPorts(name, args.on, pod);
       return pod;
