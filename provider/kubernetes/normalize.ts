@@ -126,9 +126,9 @@ export function normalizePod(name: string, args: unknown, clusterDomain = DEFAUL
 /** One problem as an {@link InputError}, several as a {@link PodInputError}. What could not be read has no further ones. */
 export function throwProblems(found: readonly Problem[]): void {
   const unreadable = found.filter(({ isUnreadable }) => isUnreadable).map(({ path }) => path);
-  const isBelow = (path: string) =>
-    unreadable.some((other) => other !== "" && path.startsWith(other) && /^[.[]/.test(path.slice(other.length)));
-  const problems = found.filter(({ path }) => !isBelow(path));
+  const isCovered = (path: string) =>
+    unreadable.some((other) => other !== "" && path.startsWith(other) && /^($|[.[])/.test(path.slice(other.length)));
+  const problems = found.filter(({ path, isUnreadable }) => isUnreadable || !isCovered(path));
   const [first, second] = problems;
   if (first && !second) throw new InputError(first.path, first.reason);
   if (first) throw new PodInputError(problems);
