@@ -326,7 +326,7 @@ begin() { # starts a container, when its turn has come. Fails when the pod canno
       # A TERM before this has reached nobody.
       [ -z "$ending" ] || send_term "$supervisors"
       await "$supervisors"
-      supervisors='' word=''
+      supervisors='' word='' reason=''
       { read -r word reason < "$dir/$name/state"; } 2>/dev/null
       [ "$word$reason" = terminatedCompleted ]
       ;;
@@ -390,6 +390,6 @@ alarm() { # SECONDS
   trap 'kill -KILL "$napper" 2>/dev/null; exit 0' TERM
   "$launcher" sleep "$1" &
   napper=$!
-  wait "$napper"
+  wait "$napper" || exit
   kill -USR1 $$
 }
