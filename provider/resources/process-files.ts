@@ -247,6 +247,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
 /** What of the keeper's settings the node has otherwise; they change in place. */
 export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
   const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
+  const isSameDeadline = seen.deadline === (inputs.activeDeadlineSeconds ?? undefined);
   const isMoved = (each: Container): boolean =>
     seen.cgroups[each.name ?? ""] !== (each.cgroup ?? undefined) ||
     (seen.oom[each.name ?? ""]?.wanted ?? "") !== oomOf(each);
@@ -264,6 +265,7 @@ export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<Pro
     ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
     ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
     ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
+    ...(isSameDeadline ? {} : { activeDeadlineSeconds: seen.deadline }),
     ...(!moved ? {} : containers === undefined ? found("main") : { containers: containers.map(groups) }),
   };
 }
