@@ -47,7 +47,7 @@ export interface Container {
   stdin?: Input<boolean | undefined>;
   /** Refused: standard input is /dev/null. Accepted: `false`. */
   stdinOnce?: Input<boolean | undefined>;
-  /** A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged). */
+  /** A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log`. */
   terminationMessagePath?: Input<string | undefined>;
   /** `FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`. */
   terminationMessagePolicy?: Input<string | undefined>;
