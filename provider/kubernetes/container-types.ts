@@ -127,7 +127,7 @@ export interface SecurityContext {
   appArmorProfile?: Input<AppArmorProfile | undefined>;
   /** The capabilities beyond and below the default set: containerd's 14 without MKNOD. */
   capabilities?: Input<Capabilities | undefined>;
-  /** `true` gives all capabilities, all devices and nothing masked. Default `false`. */
+  /** `true` gives all capabilities, all devices that the node has at its start and nothing masked. Default `false`. */
   privileged?: Input<boolean | undefined>;
   /** Refused: `Unmasked` needs hostUsers: false, as in Kubernetes, and user namespaces are not made. Accepted: `"Default"`. */
   procMount?: Input<string | undefined>;

@@ -1,4 +1,5 @@
 #!/bin/busybox sh
+# shellcheck shell=dash
 # What a container is given, as its first process sees it: lines `fact<TAB>value`, at the end `done`.
 # Runs as that process, on BusyBox alone.
 tab='	'
