@@ -149,11 +149,11 @@ function mounts(container: ContainerConfig): Line[] {
   if (rootFs === undefined) return [proc, ...binds(volumes), ...(privileged ? [] : hidden)];
   return [
     proc,
-    ...(privileged ? nodeDevices() : ownFolders(container.hostIpc)),
+    ...ownFolders(container.hostIpc),
     ["mount", "sysfs", "/sys", "sysfs", privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", "-"],
     ...binds(volumes),
     // In a volume in place of /dev they would be made on the node, and stay there.
-    ...(privileged || volumes.some(({ target }) => target === "/dev") ? [] : ownDevices()),
+    ...(volumes.some(({ target }) => target === "/dev") ? [] : ownDevices()),
     ...(privileged ? [] : hidden),
     ...(container.readOnlyRootFilesystem ? [["readonly"]] : []),
   ];
@@ -183,10 +183,6 @@ function bindFlags({ readOnly, recursiveReadOnly, propagation }: Omit<Volume, "s
   return [...flags, readOnlyFlags[recursiveReadOnly ?? "none"]].join(",");
 }
 
-function nodeDevices(): Line[] {
-  return [["mount", "/dev", "/dev", "bind", "rec,rslave", "-"]];
-}
-
 /** The file systems in every container's /dev (containerd's pkg/oci/mounts.go). */
 function ownFolders(hostIpc: boolean): Line[] {
   return [
@@ -199,7 +195,10 @@ function ownFolders(hostIpc: boolean): Line[] {
   ];
 }
 
-/** The devices that every container has (runc's default devices); the launcher makes them once all is mounted. */
+/**
+ * The devices that every container has (runc's default devices); the launcher makes them once all is mounted. Those that a
+ * privileged one has besides are known on the node only.
+ */
 function ownDevices(): Line[] {
   return [
     ["device", "/dev/null", "c", 1, 3, "666"],

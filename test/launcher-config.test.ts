@@ -76,10 +76,14 @@ describe("the launcher's configuration", () => {
     ["read-only root", { readOnlyRootFilesystem: true }, ["readonly"], []],
     ["no more privileges", { allowPrivilegeEscalation: false }, ["nnp"], []],
     [
-      "privileged: the node's devices, all capabilities, nothing hidden",
+      "privileged: all capabilities, nothing hidden, a /dev of its own",
       { privileged: true },
-      ["mount\t/dev\t/dev\tbind\trec,rslave\t-", "mount\tsysfs\t/sys\tsysfs\tnosuid,noexec,nodev\t-"],
-      [/^mask/, /^ropath/, /^device/, "nnp"],
+      [
+        "mount\ttmpfs\t/dev\ttmpfs\tnosuid,strictatime\tmode=755,size=65536k",
+        "mount\tsysfs\t/sys\tsysfs\tnosuid,noexec,nodev\t-",
+        "device\t/dev/null\tc\t1\t3\t666",
+      ],
+      [/^mask/, /^ropath/, "nnp"],
     ],
     ["root, with the groups of its own root only", {}, ["user\t0"], [/^groups/, /^[ug]id/, "nonroot", "strictgroups"]],
     [

@@ -19,6 +19,7 @@ import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
+import { controlsOf, devicesOf } from "./process-controls";
 import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
 import { findScore, oomInputs, oomOf } from "./process-oom";
 import {
@@ -300,6 +301,8 @@ function keeperSpec(inputs: ProcessInputs): string {
       getsResolvConf(inputs, container) ? "yes" : "no",
       container.kind ?? "main",
       ...messageOf(inputs, container),
+      controlsOf(container, inputs),
+      devicesOf(container, inputs),
     ]),
     ["end"],
   ];
@@ -311,12 +314,12 @@ function addressOf({ namespace }: ProcessInputs): string {
   return namespace === undefined ? "-" : addressFile(namespace);
 }
 
-/** A container's termination message: its policy and its file. In the node's own /dev nothing is made. */
+/** A container's termination message: its policy and its file. In a volume in place of /dev nothing is made. */
 function messageOf(inputs: ProcessInputs, container: Container): [policy: string, path: string] {
-  const { rootFs, terminationMessagePath, terminationMessagePolicy, privileged, volumes = [] } = container;
+  const { rootFs, terminationMessagePath, terminationMessagePolicy, volumes = [] } = container;
   const isPods = inputs.pod !== undefined && rootFs !== undefined && !sharesWithNode(inputs, "mnt");
   const path = terminationMessagePath ?? (isPods ? defaultTerminationMessagePath : undefined);
-  const isNodes = path?.startsWith("/dev/") && (privileged === true || volumes.some(({ target }) => target === "/dev"));
+  const isNodes = path?.startsWith("/dev/") && volumes.some(({ target }) => target === "/dev");
   return path === undefined || isNodes ? ["-", "-"] : [terminationMessagePolicy ?? "File", path];
 }
 
