@@ -56,6 +56,8 @@ export interface ContainerConfig extends CapabilityRequest {
   /** What of its root's image comes before {@link command}; with it the image's variables, user and working directory count too. */
   readonly imageDefaults?: ImageDefaults;
   readonly env: Readonly<Record<string, string>>;
+  /** Variables that everything else wins over, the image's too, and that references do not see. */
+  readonly envDefaults: Readonly<Record<string, string>>;
   /** Further variables, of which the later one of a name counts. */
   readonly variables?: readonly Variable[];
   /** Whether `$(NAME)` in variables and command is replaced, by Kubernetes' rules. */
@@ -118,6 +120,7 @@ export function launcherConfig(container: ContainerConfig): string {
     ...(container.workingDir === undefined ? [] : [["cwd", container.workingDir]]),
     ...imageLines(container),
     ...(container.stopSignal === undefined ? [] : [["stopsignal", container.stopSignal]]),
+    ...Object.entries(container.envDefaults).map(([name, value]): Line => ["envdefault", `${name}=${value}`]),
     ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
     ...(container.variables ?? []).map(variable),
     ...(container.expand === true ? [["expand"]] : []),

@@ -9,7 +9,8 @@ import {
 const plain: ContainerConfig = {
   rootFs: "/srv/box",
   command: ["sleep", "1"],
-  env: { PATH: "/bin" },
+  env: { NAME: "x" },
+  envDefaults: { PATH: "/bin" },
   addCapabilities: [],
   dropCapabilities: [],
   allowPrivilegeEscalation: true,
@@ -65,7 +66,8 @@ describe("the launcher's configuration", () => {
       ropath	/proc/sysrq-trigger
       user	0
       caps	00000000a00425fb	00000000a00425fb	0000000000000000	0000000000000000
-      env	PATH=/bin
+      envdefault	PATH=/bin
+      env	NAME=x
       arg	sleep
       arg	1
       "

@@ -157,10 +157,7 @@ export function createContainer(
     cgroup: cgroup.path,
     command: [...container.command, ...container.args],
     imageDefaults: defaultsOf(container),
-    env: {
-      ...(pod.hostNetwork ? {} : { HOSTNAME: pod.hostname }),
-      ...Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
-    },
+    env: Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
     workingDir: container.workingDir,
     ...(container.variables === undefined
       ? {}

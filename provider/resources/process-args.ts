@@ -19,8 +19,8 @@ export interface ContainerArgs {
    */
   readonly imageDefaults?: pulumi.Input<ImageDefaults> | undefined;
   /**
-   * The environment, besides PATH. Values may be secrets.
-   * @defaultValue only PATH
+   * The environment, besides PATH, HOME and, with `hosts`, HOSTNAME. Values may be secrets.
+   * @defaultValue only these
    */
   readonly env?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
   /**

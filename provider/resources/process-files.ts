@@ -370,13 +370,14 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     >),
     command: container.command ?? [],
     ...(imageDefaults === undefined ? {} : { imageDefaults }),
-    env: {
-      // Of an image, its own variables come before these.
+    // What a container runtime gives: an image, and whoever declares the container, may say otherwise.
+    envDefaults: {
       ...(imageDefaults === undefined && { PATH: defaultPath }),
       // In a root of its own the launcher finds it.
       ...(rootFs === undefined && { HOME: homeOf(runAsUser) }),
-      ...container.env,
+      ...(inputs.hosts?.kernelName !== undefined && { HOSTNAME: inputs.hosts.kernelName }),
     },
+    env: container.env ?? {},
     addCapabilities: add,
     dropCapabilities: drop,
     allowPrivilegeEscalation: container.allowPrivilegeEscalation ?? true,
