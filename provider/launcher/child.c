@@ -1,7 +1,7 @@
 /*
  * The child, in the order that the kernel's rules leave:
  *
- *   cgroups (before a cgroup namespace is made of them)  ->  joins, by files of the node  ->  fresh namespaces
+ *   cgroups (before a cgroup namespace is made of them)  ->  AppArmor, by the node's /proc, for the execve  ->  joins, by files of the node  ->  fresh namespaces
  *   ->  root and mounts  ->  no descriptor of the node left  ->  limits, user, capabilities  ->  working directory
  *   ->  seccomp  ->  execve
  */
@@ -170,6 +170,7 @@ void child_run(const struct child *child) {
   open_identity(config, is_exec, &identity);
   set_oom_score_adj(config);
   join_cgroups(child);
+  choose_profile(config);
   if (is_exec) {
     join_process(child->process);
   } else {
