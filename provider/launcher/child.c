@@ -1,9 +1,9 @@
 /*
  * The child, in the order that the kernel's rules leave:
  *
- *   cgroups (before a cgroup namespace is made of them)  ->  AppArmor, by the node's /proc, for the execve  ->  joins, by files of the node  ->  fresh namespaces
- *   ->  root and mounts  ->  no descriptor of the node left  ->  limits, user, capabilities  ->  working directory
- *   ->  seccomp  ->  execve
+ *   cgroups (before a cgroup namespace is made of them)  ->  the AppArmor profile for execve, by the node's /proc
+ *   ->  joins, by files of the node  ->  fresh namespaces  ->  root and mounts  ->  no descriptor of the node left
+ *   ->  limits, user, capabilities  ->  working directory  ->  seccomp  ->  execve
  */
 #include "child.h"
 
