@@ -83,6 +83,8 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly hostIpc: boolean;
   /** The file with its filter of system calls. */
   readonly seccomp?: string;
+  /** The name of the AppArmor profile that confines it. */
+  readonly apparmor?: string;
 }
 
 /** Which of an image's own arguments a container takes; its variables, user and working directory it takes in any case. */
@@ -229,6 +231,7 @@ function user(container: ContainerConfig): Line[] {
     ["caps", bounding, effective, inheritable, ambient],
     ...(container.allowPrivilegeEscalation ? [] : [["nnp"]]),
     ...(container.seccomp === undefined ? [] : [["seccomp", container.seccomp]]),
+    ...(container.apparmor === undefined ? [] : [["apparmor", container.apparmor]]),
   ];
 }
 

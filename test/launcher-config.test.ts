@@ -104,6 +104,7 @@ describe("the launcher's configuration", () => {
       [/^user/, /^[ug]id/],
     ],
     ["no groups but those given", { strictGroups: true, supplementalGroups: [7] }, ["strictgroups", "groups\t7"], []],
+    ["an AppArmor profile", { apparmor: "a b" }, ["apparmor\ta b"], []],
     ["a filter of system calls", { seccomp: "/run/f" }, ["seccomp\t/run/f"], []],
     [
       "the node's shared memory with the node's IPC",

@@ -181,7 +181,7 @@ export function createContainer(
 }
 
 function securityOf(security: NormalizedSecurity): Partial<NamedContainerArgs> {
-  const { seccomp, supplementalGroups } = security;
+  const { seccomp, appArmor, supplementalGroups } = security;
   return {
     runAsUser: security.runAsUser,
     runAsGroup: security.runAsGroup,
@@ -189,6 +189,7 @@ function securityOf(security: NormalizedSecurity): Partial<NamedContainerArgs> {
     ...(supplementalGroups.length > 0 && { supplementalGroups: [...supplementalGroups] }),
     ...(security.strictGroups && { supplementalGroupsPolicy: "Strict" as const }),
     ...(seccomp && { seccompProfile: seccomp }),
+    ...(appArmor && { appArmorProfile: appArmor }),
     readOnlyRootFilesystem: security.readOnlyRootFilesystem,
     allowPrivilegeEscalation: security.allowPrivilegeEscalation,
     privileged: security.privileged,

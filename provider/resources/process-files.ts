@@ -18,6 +18,7 @@ import {
 import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
+import { loadProfile, profileOf, unloadProfile } from "./process-apparmor";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
 import { controlsOf, devicesOf } from "./process-controls";
 import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
@@ -50,6 +51,7 @@ function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
     ...findMountPoints(inputs),
     ...findTools(containersOf(inputs)),
     ...makeFiles(inputs),
+    ...loadProfile(inputs).map((command) => locked("load the AppArmor profile", command)),
     // A Node keeps them as long as it is there; otherwise they go with the last Process, whose folder is ours now.
     either(
       all(...[nodeFolder, ...logFolders].map((path) => sh("test", "-d", path))),
@@ -224,6 +226,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       logsOf(inputs),
       ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
+    ...unloadProfile(inputs).map((command) => underLock("unload the AppArmor profile", command)),
     ...removeVolumes(inputs),
     ...ephemeralFolders(inputs).flatMap(({ source: path }) => [
       ...removeTree(path),
@@ -350,6 +353,7 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
   const { add = [], drop = [] } = container.capabilities ?? {};
   const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, imageDefaults } = container;
   const seccomp = isFiltered(container) ? `${processFolder(inputs.name)}/${container.name}/seccomp` : undefined;
+  const apparmor = profileOf(container);
   const stopSignal = signalNumber(container.stopSignal ?? "");
   const { variables, expand } = container;
   const optionals = {
@@ -362,6 +366,7 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     supplementalGroups,
     stopSignal,
     seccomp,
+    apparmor,
   };
   return {
     ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as Pick<
