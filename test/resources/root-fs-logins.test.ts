@@ -12,7 +12,7 @@ void pulumi.runtime.setMocks({
 });
 
 test("a RootFs says that the logins for its image are secret", async () => {
-  const { Node, RootFs } = await import("../../provider");
+  const { Node, RootFs } = await import("barepod");
   const node = new Node("edge", { connection: "root@192.0.2.10" });
   new RootFs("pulled", { node, path: "/srv/a", image: "registry.example/a:1", pullSecrets: ['{"auths":{}}'] });
   new RootFs("open", { node, path: "/srv/b", image: "registry.example/b:1" });
