@@ -139,9 +139,13 @@ describe.skipIf(obstacle)(`a secret${obstacle === undefined ? "" : ` (${obstacle
         const program = () => void new Type("bad", { ...valid, ...inputs, node: on() } as never);
         const preview = await stack.preview({ program, mayFail: true });
         hidden(preview);
-        const said = (preview.errors.get("bad") ?? "").split(/[\s,;]+/);
+        const text = preview.errors.get("bad") ?? "";
+        const said = text.split(/[\s,;]+/);
+        // The key that a secret stands under here, KEY, is none for every map.
+        const byKey = (path: string) => text.includes(`${path.replace(/\.KEY\b.*/, "")} (a key):`);
         const accepted = paths.filter(
-          (path) => !said.includes(`${path}:`) && !said.includes(`${path.slice(0, path.indexOf("["))}:`),
+          (path) =>
+            !byKey(path) && !said.includes(`${path}:`) && !said.includes(`${path.slice(0, path.indexOf("["))}:`),
         );
         expect(accepted.filter((path) => !anyText.test(path.replace("containers[0].", "")))).toEqual([]);
       }
