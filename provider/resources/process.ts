@@ -16,6 +16,7 @@ import {
   text,
 } from "../fields";
 import { isCapability } from "../kubernetes/capabilities";
+import type { Variable } from "../launcher-config";
 import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
 import { maskFor } from "../secrets";
@@ -58,9 +59,7 @@ const containerFields: Fields = {
         value: optional(word),
         file: optional(path()),
         folder: optional(path()),
-        prefix: optional(
-          text({ max: 1000, empty: true, pattern: /^[^=]*$/, form: "part of a variable's name, without =" }),
-        ),
+        prefix: optional(text({ max: 1000, empty: true, pattern: /^[ -<>-~]*$/, form: "printable ASCII without =" })),
         optional: optional(boolean()),
         line: optional(boolean()),
       }),
@@ -265,6 +264,11 @@ function check(inputs: ProcessInputs): Problem[] {
     ...(inputs.resolvConf === true && inputs.dns !== undefined && inputs.dns !== null
       ? [{ path: "dns", reason: "give one of resolvConf and dns" }]
       : []),
+    ...(["domain", "kernelName"] as const).flatMap((key) =>
+      (inputs.hosts?.[key] ?? undefined) === undefined || (inputs.hosts?.hostname ?? undefined) !== undefined
+        ? []
+        : [{ path: `hosts.${key}`, reason: "needs a hostname: without one the node's own names are shown" }],
+    ),
     ...(inputs.hosts?.hostname !== undefined && inputs.namespace === undefined
       ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
       : []),
@@ -308,6 +312,9 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const nothing = container.command?.length === 0 && (imageDefaults ?? "none") === "none";
   return [
     ...seccompProblems(container),
+    ...(container.variables ?? []).flatMap((each, index) =>
+      variableProblems(each).map(({ path, reason }) => ({ path: `variables[${index}]${path}`, reason })),
+    ),
     ...(container.runAsNonRoot === true && container.runAsUser === 0
       ? [{ path: "runAsUser", reason: "must not be 0 when runAsNonRoot is true" }]
       : []),
@@ -334,6 +341,18 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
         : sharesWithNode(inputs, "mnt")
           ? [{ path: "readOnlyRootFilesystem", reason: own }]
           : []),
+  ];
+}
+
+/** A variable has a name and at most one source, or else a folder and perhaps a prefix. */
+function variableProblems(variable: Variable): Problem[] {
+  const has = (key: keyof Variable) => (variable[key] ?? undefined) !== undefined;
+  if ((["value", "file", "folder"] as const).filter(has).length > 1)
+    return [{ path: "", reason: "must have only one of value, file and folder" }];
+  if (has("folder")) return has("name") ? [{ path: ".name", reason: "belongs to a value or a file only" }] : [];
+  return [
+    ...(has("name") ? [] : [{ path: ".name", reason: "is required, but not with folder" }]),
+    ...(has("prefix") ? [{ path: ".prefix", reason: "belongs to a folder only" }] : []),
   ];
 }
 
