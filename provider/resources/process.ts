@@ -16,15 +16,15 @@ import {
   text,
 } from "../fields";
 import { isCapability } from "../kubernetes/capabilities";
-import type { Variable } from "../launcher-config";
 import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
 import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
+import { appArmorField, appArmorProblems, checkAppArmor } from "./process-apparmor";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
-import { oomWarnings } from "./process-oom";
+import { changesClass, oomWarnings } from "./process-oom";
 import { checkProjections, projectionFields } from "./process-projections";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
 import {
@@ -37,6 +37,7 @@ import {
   statusesOf,
   works,
 } from "./process-status";
+import { variableName, variableProblems, variablesField } from "./process-variables";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
 export type { Dns, Hosts } from "./process-network";
@@ -46,25 +47,11 @@ const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 131_071, empty: true, controls: true });
 
-const variableName = text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" });
-
 const containerFields: Fields = {
   command: optional(list(word, { max: 1000 })),
   imageDefaults: optional(oneOf("all", "entrypoint", "none")),
   env: optional(record(variableName, word)),
-  variables: optional(
-    list(
-      object({
-        name: optional(variableName),
-        value: optional(word),
-        file: optional(path()),
-        folder: optional(path()),
-        prefix: optional(text({ max: 1000, empty: true, pattern: /^[ -<>-~]*$/, form: "printable ASCII without =" })),
-        optional: optional(boolean()),
-        line: optional(boolean()),
-      }),
-    ),
-  ),
+  variables: optional(variablesField),
   expand: optional(boolean()),
   workingDir: optional(path({ root: true })),
   rootFs: optional(path()),
@@ -97,6 +84,7 @@ const containerFields: Fields = {
   maskedPaths: optional(list(path())),
   readonlyPaths: optional(list(path())),
   seccompProfile: optional(seccompField),
+  appArmorProfile: optional(appArmorField),
   oomScoreAdj: optional(integer(-1000, 1000)),
   memoryRequest: optional(integer(0, Number.MAX_SAFE_INTEGER)),
   ...actionFields,
@@ -113,7 +101,6 @@ const immutable = [
   "hostNamespaces",
   "mounts",
   "interfaces",
-  "activeDeadlineSeconds",
   "pod",
   "resolvConf",
   "hosts",
@@ -129,7 +116,8 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
   cannotChange: (olds, news) => [
     // An unknown group is one that is about to be replaced: it can only go once nothing runs in it.
     ...(containsUnknown(news.cgroup) ? (["cgroup"] as const) : []),
-    ...(sameContainers(olds.containers, news.containers) ? [] : (["containers"] as const)),
+    ...(sameContainers(olds.containers, news.containers) && !changesClass(olds, news) ? [] : (["containers"] as const)),
+    ...(isPutOff(olds, news) ? (["activeDeadlineSeconds"] as const) : []),
   ],
   fields: {
     ...containerFields,
@@ -172,7 +160,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     deadlineMs: ((inputs.terminationGracePeriodSeconds ?? 30) + 60) * 1000,
     removing: `ending, at most ${inputs.terminationGracePeriodSeconds ?? 30} s`,
   }),
-  prepare: findProfiles,
+  prepare: async (inputs, on) => checkAppArmor(await findProfiles(inputs, on), on),
   observe: (inputs) => processAt(inputs.name, inputs.namespace, stampsOf(inputs)),
   plan: (inputs, seen) => {
     if (seen === undefined) return start(inputs);
@@ -312,9 +300,8 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const nothing = container.command?.length === 0 && (imageDefaults ?? "none") === "none";
   return [
     ...seccompProblems(container),
-    ...(container.variables ?? []).flatMap((each, index) =>
-      variableProblems(each).map(({ path, reason }) => ({ path: `variables[${index}]${path}`, reason })),
-    ),
+    ...appArmorProblems(container),
+    ...variableProblems(container),
     ...(container.runAsNonRoot === true && container.runAsUser === 0
       ? [{ path: "runAsUser", reason: "must not be 0 when runAsNonRoot is true" }]
       : []),
@@ -344,18 +331,6 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   ];
 }
 
-/** A variable has a name and at most one source, or else a folder and perhaps a prefix. */
-function variableProblems(variable: Variable): Problem[] {
-  const has = (key: keyof Variable) => (variable[key] ?? undefined) !== undefined;
-  if ((["value", "file", "folder"] as const).filter(has).length > 1)
-    return [{ path: "", reason: "must have only one of value, file and folder" }];
-  if (has("folder")) return has("name") ? [{ path: ".name", reason: "belongs to a value or a file only" }] : [];
-  return [
-    ...(has("name") ? [] : [{ path: ".name", reason: "is required, but not with folder" }]),
-    ...(has("prefix") ? [{ path: ".prefix", reason: "belongs to a folder only" }] : []),
-  ];
-}
-
 /** As in Kubernetes: an init container is done when it ends, and these probes have no second success to count. */
 function actionsWithoutEffect(container: Container): Problem[] {
   const names = ["startupProbe", "readinessProbe", "livenessProbe", "lifecycle"] as const;
@@ -381,6 +356,15 @@ function capability(value: unknown, at: string): Problem[] {
   return typeof value === "string" && isCapability(value)
     ? []
     : [{ path: at, reason: "must be a capability's name without CAP_, such as NET_ADMIN, or ALL" }];
+}
+
+/** As in Kubernetes a deadline may be set, and may come sooner; nobody who has one gets more time. */
+function isPutOff(
+  { activeDeadlineSeconds: old }: ProcessInputs,
+  { activeDeadlineSeconds: now }: ProcessInputs,
+): boolean {
+  if ((old ?? undefined) === undefined) return false;
+  return typeof now !== "number" || now > Number(old);
 }
 
 function sameContainers(olds: ProcessInputs["containers"], news: ProcessInputs["containers"]): boolean {

@@ -112,6 +112,7 @@ export function containerPlaces(seen: SeenProcess, within: Within, at: string): 
         await seen.isSame(`${source("a")}/${subPath}`, `${await seen.folder(inputs)}/root${inRoot("sub")}`);
       },
     },
+    "appArmorProfile.localhostProfile": { inputs: within({ appArmorProfile: { type: "Localhost" } }) },
     "seccompProfile.localhostProfile": {
       inputs: within({ seccompProfile: { type: "Localhost" } }),
       prepare: (text) =>
