@@ -83,6 +83,8 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly hostIpc: boolean;
   /** The file with its filter of system calls. */
   readonly seccomp?: string;
+  /** The name of the AppArmor profile that confines it. */
+  readonly apparmor?: string;
 }
 
 /** Which of an image's own arguments a container takes; its variables, user and working directory it takes in any case. */
@@ -152,11 +154,11 @@ function mounts(container: ContainerConfig): Line[] {
   if (rootFs === undefined) return [proc, ...binds(volumes), ...(privileged ? [] : hidden)];
   return [
     proc,
-    ...(privileged ? nodeDevices() : ownFolders(container.hostIpc)),
+    ...ownFolders(container.hostIpc),
     ["mount", "sysfs", "/sys", "sysfs", privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", "-"],
     ...binds(volumes),
     // In a volume in place of /dev they would be made on the node, and stay there.
-    ...(privileged || volumes.some(({ target }) => target === "/dev") ? [] : ownDevices()),
+    ...(volumes.some(({ target }) => target === "/dev") ? [] : ownDevices()),
     ...(privileged ? [] : hidden),
     ...(container.readOnlyRootFilesystem ? [["readonly"]] : []),
   ];
@@ -186,10 +188,6 @@ function bindFlags({ readOnly, recursiveReadOnly, propagation }: Omit<Volume, "s
   return [...flags, readOnlyFlags[recursiveReadOnly ?? "none"]].join(",");
 }
 
-function nodeDevices(): Line[] {
-  return [["mount", "/dev", "/dev", "bind", "rec,rslave", "-"]];
-}
-
 /** The file systems in every container's /dev (containerd's pkg/oci/mounts.go). */
 function ownFolders(hostIpc: boolean): Line[] {
   return [
@@ -202,7 +200,10 @@ function ownFolders(hostIpc: boolean): Line[] {
   ];
 }
 
-/** The devices that every container has (runc's default devices); the launcher makes them once all is mounted. */
+/**
+ * The devices that every container has (runc's default devices); the launcher makes them once all is mounted. Those that a
+ * privileged one has besides are known on the node only.
+ */
 function ownDevices(): Line[] {
   return [
     ["device", "/dev/null", "c", 1, 3, "666"],
@@ -230,6 +231,7 @@ function user(container: ContainerConfig): Line[] {
     ["caps", bounding, effective, inheritable, ambient],
     ...(container.allowPrivilegeEscalation ? [] : [["nnp"]]),
     ...(container.seccomp === undefined ? [] : [["seccomp", container.seccomp]]),
+    ...(container.apparmor === undefined ? [] : [["apparmor", container.apparmor]]),
   ];
 }
 

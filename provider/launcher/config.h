@@ -58,7 +58,7 @@ struct config {
   /** The image's arguments stand before this one. */
   usize include_at;
 
-  char *root, *hostname, *cwd, *seccomp, *log, *link, *status, *include, *user, *identity;
+  char *root, *hostname, *cwd, *seccomp, *apparmor, *log, *link, *status, *include, *user, *identity;
   /** CLONE_NEW* of `new`, and of `join`. */
   u32 fresh, joined;
   bool readonly, no_new_privs, has_uid, has_gid, has_groups, has_capabilities, has_oom_score_adj;
