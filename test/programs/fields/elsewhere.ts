@@ -10,6 +10,12 @@ export interface Reference {
 
 const at = (file: string, title: string, words?: string): Reference => ({ file, title, ...(words && { words }) });
 const held = at("programs/pod-security.test.ts", "a Localhost profile is the node's");
+/** No sandbox node has AppArmor. */
+const confined = at(
+  "node/vm/apparmor.test.ts",
+  "confines what asks for a profile, its probes too, and nothing else",
+  "appArmorProfile: localhost",
+);
 const ends = at(
   "node/probes.test.ts",
   "preStop runs before TERM, within the grace period; stopSignal is what is sent then",
@@ -56,6 +62,10 @@ export const elsewhere: Readonly<Record<string, readonly Reference[]>> = {
     at("node/security.test.ts", "Localhost loads the profile that lies on the node"),
   ],
   "spec.securityContext.seccompProfile.localhostProfile": [held],
+  "spec.containers[].securityContext.appArmorProfile.type": [confined],
+  "spec.containers[].securityContext.appArmorProfile.localhostProfile": [confined],
+  "spec.securityContext.appArmorProfile.type": [confined],
+  "spec.securityContext.appArmorProfile.localhostProfile": [confined],
   "spec.securityContext.supplementalGroupsPolicy": [
     at(
       "node/security.test.ts",
@@ -100,10 +110,6 @@ export const neutral: Readonly<Record<string, string>> = {
   "spec.containers[].restartPolicy": "Kubernetes takes none but of init containers",
   "spec.containers[].resizePolicy[].resourceName": "resources change in place",
   "spec.containers[].resizePolicy[].restartPolicy": "resources change in place",
-  "spec.containers[].securityContext.appArmorProfile.type": "no profile is loaded",
-  "spec.containers[].securityContext.appArmorProfile.localhostProfile": "no profile is loaded",
-  "spec.securityContext.appArmorProfile.type": "no profile is loaded",
-  "spec.securityContext.appArmorProfile.localhostProfile": "no profile is loaded",
   "spec.securityContext.fsGroupChangePolicy": "volumes are made with the pod",
   "spec.enableServiceLinks": "there are no Services",
   "spec.nodeSelector": "the node is named",
