@@ -10,6 +10,7 @@ const recorded = [{ name: "record", mountPath: "/record" }];
 /** What listens: it writes down who has asked, a line each. Ports from `base` on: HTTP, HTTPS, gRPC, and eight of plain TCP. */
 export const server = `
 const [base, file] = [Number(process.argv[2]), process.argv[3]];
+process.on("SIGTERM", () => process.exit());
 const fs = require("node:fs"), http = require("node:http"), https = require("node:https"), http2 = require("node:http2"), net = require("node:net");
 const note = (...words) => fs.appendFileSync(file, words.join(" ") + "\\n");
 const answer = (scheme) => (request, response) => {
