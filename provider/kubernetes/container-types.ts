@@ -47,7 +47,7 @@ export interface Container {
   stdin?: Input<boolean | undefined>;
   /** Refused: standard input is /dev/null. Accepted: `false`. */
   stdinOnce?: Input<boolean | undefined>;
-  /** A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged). */
+  /** A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log`. */
   terminationMessagePath?: Input<string | undefined>;
   /** `FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`. */
   terminationMessagePolicy?: Input<string | undefined>;
@@ -127,7 +127,7 @@ export interface SecurityContext {
   appArmorProfile?: Input<AppArmorProfile | undefined>;
   /** The capabilities beyond and below the default set: containerd's 14 without MKNOD. */
   capabilities?: Input<Capabilities | undefined>;
-  /** `true` gives all capabilities, all devices and nothing masked. Default `false`. */
+  /** `true` gives all capabilities, all devices that the node has at its start and nothing masked. Default `false`. */
   privileged?: Input<boolean | undefined>;
   /** Refused: Kubernetes takes `Unmasked` only with hostUsers: false, and user namespaces are not made here. Accepted: `"Default"`. */
   procMount?: Input<string | undefined>;

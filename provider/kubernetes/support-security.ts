@@ -69,7 +69,9 @@ export const SECURITY_CONTEXT: Fields = {
     add: string("Names without `CAP_`, or `ALL`.", LIST),
     drop: string("Names without `CAP_`, or `ALL`; dropping `ALL` comes before what `add` names.", LIST),
   }),
-  privileged: boolean("`true` gives all capabilities, all devices and nothing masked. Default `false`."),
+  privileged: boolean(
+    "`true` gives all capabilities, all devices that the node has at its start and nothing masked. Default `false`.",
+  ),
   procMount: refused(
     "Kubernetes takes `Unmasked` only with hostUsers: false, and user namespaces are not made here",
     "later",

@@ -129,7 +129,7 @@ const CONTAINER: Fields = {
   stdin: refused("standard input is /dev/null", "later", { values: [false] }),
   stdinOnce: refused("standard input is /dev/null", "later", { values: [false] }),
   terminationMessagePath: string(
-    "A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged).",
+    "A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log`.",
   ),
   terminationMessagePolicy: string(
     "`FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`.",

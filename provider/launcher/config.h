@@ -12,7 +12,7 @@
 #define PATH_BYTES 4096
 
 /** A directive that may be given several times and is done in order. */
-enum kind { JOIN, FOLDER, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT, ENV, ENVFILE, ENVLINE, ENVDIR };
+enum kind { JOIN, FOLDER, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT, ENV, ENVFILE, ENVLINE, ENVDIR, ENVDEFAULT };
 
 struct directive {
   enum kind kind;

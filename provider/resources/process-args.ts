@@ -20,8 +20,8 @@ export interface ContainerArgs {
    */
   readonly imageDefaults?: pulumi.Input<ImageDefaults> | undefined;
   /**
-   * The environment, besides PATH. Values may be secrets.
-   * @defaultValue only PATH
+   * The environment, besides PATH, HOME and, with `hosts`, HOSTNAME. Values may be secrets.
+   * @defaultValue only these
    */
   readonly env?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
   /**
@@ -105,7 +105,8 @@ export interface ContainerArgs {
   readonly appArmorProfile?: pulumi.Input<AppArmorProfileArgs> | undefined;
   /**
    * How soon the kernel ends it when the node runs out of memory, -1000 (never) to 1000 (first). Where the node does not
-   * permit a negative one, a warning says so. Changes in place, and counts from the next start on. Not with `memoryRequest`.
+   * permit a negative one, a warning says so. Changes in place, and counts from the next start on; in a `pod`, whose QoS
+   * class it tells, another one replaces the Process. Not with `memoryRequest`.
    * @defaultValue the login's
    */
   readonly oomScoreAdj?: pulumi.Input<number> | undefined;
@@ -182,7 +183,8 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
    */
   readonly terminationGracePeriodSeconds?: pulumi.Input<number> | undefined;
   /**
-   * Seconds after its first start when all of it is ended, 1 or more, reboots included. Changing this replaces the Process.
+   * Seconds after its first start when all of it is ended, 1 or more, reboots included. Set or shortened in place; a longer
+   * one, or none any more, replaces the Process.
    * @defaultValue none
    */
   readonly activeDeadlineSeconds?: pulumi.Input<number> | undefined;

@@ -24,7 +24,7 @@ import { appArmorField, appArmorProblems, checkAppArmor } from "./process-apparm
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
-import { oomWarnings } from "./process-oom";
+import { changesClass, oomWarnings } from "./process-oom";
 import { checkProjections, projectionFields } from "./process-projections";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
 import {
@@ -116,7 +116,6 @@ const immutable = [
   "hostNamespaces",
   "mounts",
   "interfaces",
-  "activeDeadlineSeconds",
   "pod",
   "resolvConf",
   "hosts",
@@ -132,7 +131,8 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
   cannotChange: (olds, news) => [
     // An unknown group is one that is about to be replaced: it can only go once nothing runs in it.
     ...(containsUnknown(news.cgroup) ? (["cgroup"] as const) : []),
-    ...(sameContainers(olds.containers, news.containers) ? [] : (["containers"] as const)),
+    ...(sameContainers(olds.containers, news.containers) && !changesClass(olds, news) ? [] : (["containers"] as const)),
+    ...(isPutOff(olds, news) ? (["activeDeadlineSeconds"] as const) : []),
   ],
   fields: {
     ...containerFields,
@@ -365,6 +365,15 @@ function capability(value: unknown, at: string): Problem[] {
   return typeof value === "string" && isCapability(value)
     ? []
     : [{ path: at, reason: "must be a capability's name without CAP_, such as NET_ADMIN, or ALL" }];
+}
+
+/** As in Kubernetes a deadline may be set, and may come sooner; nobody who has one gets more time. */
+function isPutOff(
+  { activeDeadlineSeconds: old }: ProcessInputs,
+  { activeDeadlineSeconds: now }: ProcessInputs,
+): boolean {
+  if ((old ?? undefined) === undefined) return false;
+  return typeof now !== "number" || now > Number(old);
 }
 
 function sameContainers(olds: ProcessInputs["containers"], news: ProcessInputs["containers"]): boolean {
