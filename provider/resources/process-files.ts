@@ -7,13 +7,13 @@ import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import { launcherConfig, type Volume } from "../launcher-config";
-import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
 import { loadProfile, unloadProfile } from "./process-apparmor";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
 import { containerConfig } from "./process-container";
 import { controlsOf, devicesOf } from "./process-controls";
+import { linkOf, logsOf } from "./process-logs";
 import { hasNetworkFiles, networkSpec } from "./process-network";
 import { findScore, oomInputs, oomOf } from "./process-oom";
 import {
@@ -317,23 +317,6 @@ function messageOf(inputs: ProcessInputs, container: Container): [policy: string
   const path = terminationMessagePath ?? (isPods ? defaultTerminationMessagePath : undefined);
   const isNodes = path?.startsWith("/dev/") && volumes.some(({ target }) => target === "/dev");
   return path === undefined || isNodes ? ["-", "-"] : [terminationMessagePolicy ?? "File", path];
-}
-
-/** The folder of the containers' logs, as a kubelet names it. */
-function logsOf(inputs: ProcessInputs): string {
-  const { namespace, name } = podOf(inputs);
-  return `/var/log/pods/${boundedName("", `${namespace}_${name}_${uidOf(inputs.owner)}`, 250)}`;
-}
-
-/** The link to a container's log, by which log collectors find it. */
-function linkOf(inputs: ProcessInputs, container: Container): string {
-  const { namespace, name } = podOf(inputs);
-  const readable = boundedName("", `${name}_${namespace}_${container.name}`, 180);
-  return `/var/log/containers/${readable}-${digest(`${inputs.owner} ${container.name}`, 64)}.log`;
-}
-
-function podOf(inputs: ProcessInputs): { namespace: string; name: string } {
-  return inputs.pod ?? { namespace: "default", name: inputs.name };
 }
 
 /** In the node's own root the file is there already, and a volume in its place is meant. */
