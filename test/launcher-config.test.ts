@@ -104,6 +104,12 @@ describe("the launcher's configuration", () => {
     ["no groups but those given", { strictGroups: true, supplementalGroups: [7] }, ["strictgroups", "groups\t7"], []],
     ["a filter of system calls", { seccomp: "/run/f" }, ["seccomp\t/run/f"], []],
     [
+      "a volume in place of the shared memory",
+      { volumes: [{ source: "/a", target: "/dev/shm" }] },
+      ["mount\t/a\t/dev/shm\tbind\trec,rprivate\t-"],
+      [/^mount\tshm/],
+    ],
+    [
       "the node's shared memory with the node's IPC",
       { hostIpc: true },
       ["mount\t/dev/shm\t/dev/shm\tbind\trec,rprivate\t-"],
