@@ -56,6 +56,8 @@ export interface ContainerConfig extends CapabilityRequest {
   /** What of its root's image comes before {@link command}; with it the image's variables, user and working directory count too. */
   readonly imageDefaults?: ImageDefaults;
   readonly env: Readonly<Record<string, string>>;
+  /** Variables that everything else wins over, the image's too, and that references do not see. */
+  readonly envDefaults: Readonly<Record<string, string>>;
   /** Further variables, of which the later one of a name counts. */
   readonly variables?: readonly Variable[];
   /** Whether `$(NAME)` in variables and command is replaced, by Kubernetes' rules. */
@@ -81,6 +83,8 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly hostIpc: boolean;
   /** The file with its filter of system calls. */
   readonly seccomp?: string;
+  /** The name of the AppArmor profile that confines it. */
+  readonly apparmor?: string;
 }
 
 /** Which of an image's own arguments a container takes; its variables, user and working directory it takes in any case. */
@@ -118,6 +122,7 @@ export function launcherConfig(container: ContainerConfig): string {
     ...(container.workingDir === undefined ? [] : [["cwd", container.workingDir]]),
     ...imageLines(container),
     ...(container.stopSignal === undefined ? [] : [["stopsignal", container.stopSignal]]),
+    ...Object.entries(container.envDefaults).map(([name, value]): Line => ["envdefault", `${name}=${value}`]),
     ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
     ...(container.variables ?? []).map(variable),
     ...(container.expand === true ? [["expand"]] : []),
@@ -227,6 +232,7 @@ function user(container: ContainerConfig): Line[] {
     ["caps", bounding, effective, inheritable, ambient],
     ...(container.allowPrivilegeEscalation ? [] : [["nnp"]]),
     ...(container.seccomp === undefined ? [] : [["seccomp", container.seccomp]]),
+    ...(container.apparmor === undefined ? [] : [["apparmor", container.apparmor]]),
   ];
 }
 

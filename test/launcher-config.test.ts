@@ -9,7 +9,8 @@ import {
 const plain: ContainerConfig = {
   rootFs: "/srv/box",
   command: ["sleep", "1"],
-  env: { PATH: "/bin" },
+  env: { NAME: "x" },
+  envDefaults: { PATH: "/bin" },
   addCapabilities: [],
   dropCapabilities: [],
   allowPrivilegeEscalation: true,
@@ -65,7 +66,8 @@ describe("the launcher's configuration", () => {
       ropath	/proc/sysrq-trigger
       user	0
       caps	00000000a00425fb	00000000a00425fb	0000000000000000	0000000000000000
-      env	PATH=/bin
+      envdefault	PATH=/bin
+      env	NAME=x
       arg	sleep
       arg	1
       "
@@ -102,6 +104,7 @@ describe("the launcher's configuration", () => {
       [/^user/, /^[ug]id/],
     ],
     ["no groups but those given", { strictGroups: true, supplementalGroups: [7] }, ["strictgroups", "groups\t7"], []],
+    ["an AppArmor profile", { apparmor: "a b" }, ["apparmor\ta b"], []],
     ["a filter of system calls", { seccomp: "/run/f" }, ["seccomp\t/run/f"], []],
     [
       "a volume in place of the shared memory",

@@ -284,7 +284,7 @@ const POD_SPEC: Fields = {
 
 export const METADATA: Fields = {
   annotations: map(
-    "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400.",
+    "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400. `container.apparmor.security.beta.kubernetes.io/<container>` counts as that container's appArmorProfile and must be plain.",
     OUTPUT,
   ),
   clusterName: refused(SERVER_SET, "never"),

@@ -14,7 +14,8 @@
 #   keeper.sh start DIR    starts a keeper in a session of its own; returns once every container runs, or has failed to, or
 #                          after SECONDS, by default 30, that may follow
 #   keeper.sh stop DIR     ends the group: TERM, the grace period, KILL; returns when nothing of it is left
-#   keeper.sh change DIR   takes over DIR/keeper.spec.new, and moves running containers into the control groups named there
+#   keeper.sh change DIR   takes over DIR/keeper.spec.new, and moves running containers into the control groups named there;
+#                          another deadline counts at once
 #
 # DIR/keeper.spec    lines `key<TAB>value`: restart, grace, deadline, address (the file with the pod's), namespace, host,
 #                    container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK<TAB>RESOLV<TAB>KIND<TAB>POLICY<TAB>MESSAGE<TAB>CONTROLS
