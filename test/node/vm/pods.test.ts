@@ -56,6 +56,8 @@ describe("pods on a machine with systemd and cgroup v2", { timeout: 10 * minutes
       spec: { ...spec, restartPolicy: "Never", containers: [container("app", fill, { resources })] },
     });
     new Pod("alone", { on, spec: { ...spec, containers: [container("app", linger), container("other", linger)] } });
+    const securityContext = { privileged: true };
+    new Pod("master", { on, spec: { ...spec, containers: [container("app", linger, { securityContext })] } });
     new Pod("family", {
       on,
       spec: { ...spec, shareProcessNamespace: true, containers: [container("one", linger), container("two", linger)] },
@@ -90,6 +92,16 @@ busybox sh -c '${line}' 2>&1; echo $?`);
     expect(await statuses("job")).toMatchObject([
       { name: "app", state: "terminated", restartCount: 0, lastExitCode: 137, reason: "OOMKilled" },
     ]);
+  });
+
+  test("see the limits of their own group, read-only, unless they are privileged", async () => {
+    const look = "cd /sys/fs/cgroup && cat memory.max memory.swap.max && (: > memory.max)";
+    expect(await inside("greedy", "app", look)).toMatch(/^16777216\n0\n.*memory\.max: Read-only file system\n\d+$/);
+    // What a new group is called nobody else sees.
+    const make =
+      "cd /sys/fs/cgroup && mkdir within && rmdir within && echo made; [ -b /dev/vda ] && ls /dev/mqueue | wc -l";
+    expect(await inside("master", "app", make)).toBe("made\n0\n0");
+    expect(await inside("greedy", "app", "mkdir /sys/fs/cgroup/within; [ -e /dev/vda ]")).toMatch(/Read-only[\s\S]*1$/);
   });
 
   test("have process namespaces of their own, a container or a pod each, and reach nothing outside them", async () => {
