@@ -162,10 +162,7 @@ export function createContainer(
     cgroup: cgroup.path,
     command: [...container.command, ...container.args],
     imageDefaults: defaultsOf(container),
-    env: {
-      ...(pod.hostNetwork ? {} : { HOSTNAME: pod.hostname }),
-      ...Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
-    },
+    env: Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
     workingDir: container.workingDir,
     ...(container.variables === undefined
       ? {}
@@ -189,7 +186,7 @@ export function createContainer(
 }
 
 function securityOf(security: NormalizedSecurity): Partial<NamedContainerArgs> {
-  const { seccomp, supplementalGroups } = security;
+  const { seccomp, appArmor, supplementalGroups } = security;
   return {
     runAsUser: security.runAsUser,
     runAsGroup: security.runAsGroup,
@@ -197,6 +194,7 @@ function securityOf(security: NormalizedSecurity): Partial<NamedContainerArgs> {
     ...(supplementalGroups.length > 0 && { supplementalGroups: [...supplementalGroups] }),
     ...(security.strictGroups && { supplementalGroupsPolicy: "Strict" as const }),
     ...(seccomp && { seccompProfile: seccomp }),
+    ...(appArmor && { appArmorProfile: appArmor }),
     readOnlyRootFilesystem: security.readOnlyRootFilesystem,
     allowPrivilegeEscalation: security.allowPrivilegeEscalation,
     privileged: security.privileged,

@@ -2,6 +2,9 @@
 # shellcheck disable=SC2034,SC2154 # variables of the other files
 # What the keeper does: the order of the containers, and for each of them start, wait, restart.
 
+# shellcheck source=/dev/null
+. "$bin/keeper-configure.sh"
+
 # --- one container ---
 
 prepare() { # what must be there before a start. As a kubelet does, it keeps trying. Fails once the container is to end
@@ -17,54 +20,6 @@ prepare() { # what must be there before a start. As a kubelet does, it keeps try
     [ "$pause" -le 10 ] || pause=10
   done
   [ ! -e "$dir/$name/state" ] || rm -f "$dir/$name/state"
-}
-
-configure() { # writes what the launcher's configuration lacks. Half of it would be half a confinement: it ends with the log,
-  # without which the launcher does nothing
-  look_up "$name" && find_groups || return
-  if [ -n "$namespace" ] && [ ! -d "$namespace" ]; then
-    echo "the namespace $namespace is not there" >&2
-    return 1
-  fi
-  # The first group is the container's own; the others have the limits, and nobody but their owner makes them.
-  escape "$leaf"
-  more="folder$tab$escaped$newline"
-  while IFS= read -r group; do
-    escape "$group"
-    more="${more}cgroup$tab$escaped$newline"
-  done <<END
-${groups%"$newline"}
-END
-  escape "$namespace"
-  for type in net uts ipc pid mnt cgroup; do
-    case $host in *",$type,"*) continue ;; esac
-    if [ -n "$namespace" ] && [ -e "$namespace/$type" ]; then more="${more}join$tab$type$tab$escaped/$type$newline"
-    # A v1 hierarchy looks the same from a cgroup namespace's inside: runtimes leave it out there.
-    elif [ "$type" != cgroup ] || [ -n "$v2" ]; then more="${more}new$tab$type$newline"
-    fi
-  done
-  if [ "$resolv" = yes ]; then
-    # The stub resolver of systemd-resolved listens on the node's loopback only.
-    for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
-      [ -e "$file" ] || continue
-      more="${more}mount$tab$file$tab/etc/resolv.conf${tab}bind${tab}ro,rprivate$tab-$newline"
-      break
-    done
-  fi
-  [ "$policy_of_message" = - ] || offer_message || return
-  more="${more}identity$tab$dir/$name/identity${newline}folder$tab$logs${newline}folder$tab${link%/*}${newline}"
-  more="${more}link$tab$link${newline}status$tab$dir/$name/status$newline"
-  printf '%s' "${more}log$tab$logs/$restarts.log$newline" > "$dir/$name/run"
-}
-
-offer_message() { # the file for the container's last words: an empty one for every start, which any user may write
-  [ -d "$logs" ] || (umask 022 && mkdir -p "$logs") || return
-  [ ! -e "$logs/termination-log" ] || rm -f "$logs/termination-log" || return
-  umask 0
-  : > "$logs/termination-log" || return
-  umask 077
-  escape "$message"
-  more="${more}mount$tab$logs/termination-log$tab$escaped${tab}bind${tab}rw,rprivate$tab-$newline"
 }
 
 collect_message() { # writes why the container was killed, and its last words, as far as a kubelet reads them

@@ -20,6 +20,7 @@ import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
 import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
+import { appArmorField, appArmorProblems, checkAppArmor } from "./process-apparmor";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
@@ -98,6 +99,7 @@ const containerFields: Fields = {
   maskedPaths: optional(list(path())),
   readonlyPaths: optional(list(path())),
   seccompProfile: optional(seccompField),
+  appArmorProfile: optional(appArmorField),
   oomScoreAdj: optional(integer(-1000, 1000)),
   memoryRequest: optional(integer(0, Number.MAX_SAFE_INTEGER)),
   ...actionFields,
@@ -173,7 +175,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     deadlineMs: ((inputs.terminationGracePeriodSeconds ?? 30) + 60) * 1000,
     removing: `ending, at most ${inputs.terminationGracePeriodSeconds ?? 30} s`,
   }),
-  prepare: findProfiles,
+  prepare: async (inputs, on) => checkAppArmor(await findProfiles(inputs, on), on),
   observe: (inputs) => processAt(inputs.name, inputs.namespace, stampsOf(inputs)),
   plan: (inputs, seen) => {
     if (seen === undefined) return start(inputs);
@@ -308,6 +310,7 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const nothing = container.command?.length === 0 && (imageDefaults ?? "none") === "none";
   return [
     ...seccompProblems(container),
+    ...appArmorProblems(container),
     ...(container.runAsNonRoot === true && container.runAsUser === 0
       ? [{ path: "runAsUser", reason: "must not be 0 when runAsNonRoot is true" }]
       : []),
