@@ -4,7 +4,7 @@ import { makeFolder, parentOf, removeFolder, removeTree } from "../command/folde
 import { underLock } from "../command/lock";
 import { addressFile } from "../facts/link";
 import { logFolders, nodeFolder } from "../facts/node";
-import { type ProcessState, processFolder } from "../facts/process";
+import { processFolder } from "../facts/process";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import { signalNumber } from "../kubernetes/signals";
 import {
@@ -22,7 +22,7 @@ import { loadProfile, profileOf, unloadProfile } from "./process-apparmor";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
 import { controlsOf, devicesOf } from "./process-controls";
 import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
-import { findScore, oomInputs, oomOf } from "./process-oom";
+import { findScore, oomOf } from "./process-oom";
 import {
   needsPreparation,
   preparationFiles,
@@ -246,32 +246,6 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       ),
     ),
   ];
-}
-
-/** What of the keeper's settings the node has otherwise; they change in place. */
-export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
-  const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
-  const isSameDeadline = seen.deadline === (inputs.activeDeadlineSeconds ?? undefined);
-  const isMoved = (each: Container): boolean =>
-    seen.cgroups[each.name ?? ""] !== (each.cgroup ?? undefined) ||
-    (seen.oom[each.name ?? ""]?.wanted ?? "") !== oomOf(each);
-  const found = (name: string) => ({
-    cgroup: seen.cgroups[name] ?? "",
-    ...oomInputs(seen.oom[name]?.wanted ?? ""),
-  });
-  const moved = containersOf(inputs).some(isMoved);
-  const groups = (each: Container): Container =>
-    isMoved(each)
-      ? (({ oomScoreAdj: _, memoryRequest: __, ...rest }) => ({ ...rest, ...found(each.name ?? "") }))(each)
-      : each;
-  return {
-    // What the volumes show instead is not brought into state: it may be secret.
-    ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
-    ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
-    ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
-    ...(isSameDeadline ? {} : { activeDeadlineSeconds: seen.deadline }),
-    ...(!moved ? {} : containers === undefined ? found("main") : { containers: containers.map(groups) }),
-  };
 }
 
 /** Folders that are made for the containers and go with them. */
