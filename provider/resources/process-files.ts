@@ -4,7 +4,7 @@ import { makeFolder, parentOf, removeFolder, removeTree } from "../command/folde
 import { underLock } from "../command/lock";
 import { addressFile } from "../facts/link";
 import { logFolders, nodeFolder } from "../facts/node";
-import { type ProcessState, processFolder } from "../facts/process";
+import { processFolder } from "../facts/process";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import { launcherConfig, type Volume } from "../launcher-config";
 import { keeperPath } from "../node-programs";
@@ -15,7 +15,7 @@ import { containerConfig } from "./process-container";
 import { controlsOf, devicesOf } from "./process-controls";
 import { linkOf, logsOf } from "./process-logs";
 import { hasNetworkFiles, networkSpec } from "./process-network";
-import { findScore, oomInputs, oomOf } from "./process-oom";
+import { findScore, oomOf } from "./process-oom";
 import {
   needsPreparation,
   preparationFiles,
@@ -239,32 +239,6 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       ),
     ),
   ];
-}
-
-/** What of the keeper's settings the node has otherwise; they change in place. */
-export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
-  const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
-  const isSameDeadline = seen.deadline === (inputs.activeDeadlineSeconds ?? undefined);
-  const isMoved = (each: Container): boolean =>
-    seen.cgroups[each.name ?? ""] !== (each.cgroup ?? undefined) ||
-    (seen.oom[each.name ?? ""]?.wanted ?? "") !== oomOf(each);
-  const found = (name: string) => ({
-    cgroup: seen.cgroups[name] ?? "",
-    ...oomInputs(seen.oom[name]?.wanted ?? ""),
-  });
-  const moved = containersOf(inputs).some(isMoved);
-  const groups = (each: Container): Container =>
-    isMoved(each)
-      ? (({ oomScoreAdj: _, memoryRequest: __, ...rest }) => ({ ...rest, ...found(each.name ?? "") }))(each)
-      : each;
-  return {
-    // What the volumes show instead is not brought into state: it may be secret.
-    ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
-    ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
-    ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
-    ...(isSameDeadline ? {} : { activeDeadlineSeconds: seen.deadline }),
-    ...(!moved ? {} : containers === undefined ? found("main") : { containers: containers.map(groups) }),
-  };
 }
 
 /** Folders that are made for the containers and go with them. */
