@@ -18,6 +18,8 @@ export function isUnknown(value: unknown): boolean {
 export interface Problem {
   readonly path: string;
   readonly reason: string;
+  /** Nothing below it could be looked at: it is of another kind altogether. */
+  readonly isUnreadable?: true;
 }
 
 /** Reports what is wrong with a value. */

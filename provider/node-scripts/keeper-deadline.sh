@@ -48,6 +48,6 @@ alarm() { # SECONDS
   trap 'kill -KILL "$napper" 2>/dev/null; exit 0' TERM
   "$launcher" sleep "$1" &
   napper=$!
-  wait "$napper"
+  wait "$napper" || exit
   kill -USR1 $$
 }

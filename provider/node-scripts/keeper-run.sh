@@ -287,7 +287,7 @@ begin() { # starts a container, when its turn has come. Fails when the pod canno
       # A TERM before this has reached nobody.
       [ -z "$ending" ] || send_term "$supervisors"
       await "$supervisors"
-      supervisors='' word=''
+      supervisors='' word='' reason=''
       { read -r word reason < "$dir/$name/state"; } 2>/dev/null
       [ "$word$reason" = terminatedCompleted ]
       ;;

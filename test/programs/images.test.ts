@@ -166,7 +166,9 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
     expect([...preview.errors.values()].join("\n")).toMatch(/could not look up .*\/none:latest/);
     containers = [{ name: "none", image: of("none:1"), command: ["x"] }];
     const up = await stack.up({ mayFail: true });
-    expect(up.errors.get("none-rootfs-c")).toMatch(/could not get the manifest of .*\/none:1/);
+    const message = up.errors.get("none-rootfs-c");
+    expect(message).toMatch(/could not get the manifest of .*\/none:1/);
+    expect(message).toMatch(/status 404: (MANIFEST|NAME)_UNKNOWN/);
     containers = [];
     await stack.up();
   });
