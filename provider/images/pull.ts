@@ -8,7 +8,15 @@ import { blobPieces, chunksOf, MOST_TRIES, partPieces, WAIT } from "./pieces";
 import type { ImageReference } from "./reference";
 import type { Registry } from "./registry";
 import type { Layer } from "./resolve";
-import { CANNOT_KEEP, CANNOT_UNPACK, type ImageStore, NO_DECOMPRESSOR, NOT_ITS_DIGEST, type Said } from "./store";
+import {
+  CANNOT_KEEP,
+  CANNOT_UNPACK,
+  type ImageStore,
+  isFull,
+  NO_DECOMPRESSOR,
+  NOT_ITS_DIGEST,
+  type Said,
+} from "./store";
 import { recompressed } from "./zstd";
 
 /** Where layers come from. */
@@ -117,7 +125,8 @@ export class Pull {
       // Its media type may have said something else.
       if (said.exitCode === NO_DECOMPRESSOR && /zstd/.test(said.stderr)) said = await this.#sendDecompressed(layer);
       if (said.exitCode === 0) return;
-      if (said.exitCode === CANNOT_KEEP) throw this.store.failure("fetch", said);
+      // It is not the image's fault.
+      if (said.exitCode === CANNOT_KEEP || isFull(said)) throw this.store.failure("fetch", said);
       // Once is an accident.
       const again = said.exitCode === NOT_ITS_DIGEST && attempt === 1 && this.source.kind === "registry";
       if (!again) throw this.#unusable(layer, said);

@@ -33,6 +33,11 @@ export const NO_DECOMPRESSOR = 202;
 export const CANNOT_UNPACK = 203;
 export const CANNOT_KEEP = 204;
 
+/** Whether there was no room on the node's disk. */
+export function isFull({ exitCode, stderr }: Said): boolean {
+  return exitCode !== 0 && /No space left on device/.test(stderr);
+}
+
 /** Milliseconds that a download or an unpacking may take: a stalled one ends itself. */
 const LONG = 6 * 3600_000;
 
@@ -138,9 +143,10 @@ export class ImageStore {
     throw this.failure(task, said);
   }
 
-  failure(task: string, { exitCode, stderr }: Said): CommandError {
+  failure(task: string, said: Said): CommandError {
+    const { exitCode, stderr } = said;
     const what = `could not ${labels[task] ?? task}`;
-    const next = /No space left/.test(stderr) ? { next: "see how much room the node has: df -h /var/lib/barepod" } : {};
+    const next = isFull(said) ? { next: "see how much room the node has: df -h /var/lib/barepod" } : {};
     return new CommandError({ what, node: this.session.description, command: `(${task})`, exitCode, stderr, ...next });
   }
 }

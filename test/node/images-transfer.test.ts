@@ -331,6 +331,17 @@ describe.skipIf(obstacle)(
       await expectWhole(outs);
     });
 
+    // Too little for what is downloaded, and for what is unpacked.
+    test.each(["1m", "2500k"])("do not fit on a disk of %s: its room is what is spoken of", async (size) => {
+      const images = "/var/lib/barepod/images";
+      await node.sh(`mkdir -p ${images}; mount -t tmpfs -o size=${size} tmpfs ${images}`);
+      const { message } = await node.failure({ path, image, registries });
+      await node.sh(`umount ${images}; rmdir ${images}`);
+      expect(message).toMatch(/No space left on device.*df -h \/var\/lib\/barepod/s);
+      expect(message).not.toContain("cannot be used");
+      expect(await node.listing()).toBe(before);
+    });
+
     test("are missing with one clear error", async () => {
       const { message } = await node.failure({ path, image: `${front.host}/none:1`, registries });
       expect(message).toMatch(/could not get the manifest of .*\/none:1\n.*404/s);
