@@ -83,6 +83,19 @@ export function path(options: { root?: boolean } = {}): Field {
   };
 }
 
+/** A path below something else, without `.`, `..`, empty segments or a slash at the end. */
+export function relativePath(): Field {
+  const plain = text({ max: 3800 });
+  const absolute = path();
+  return (value, at) => {
+    const problems = plain(value, at);
+    if (problems.length > 0) return problems;
+    return String(value).startsWith("/")
+      ? [{ path: at, reason: "must be a relative path" }]
+      : absolute(`/${value}`, at);
+  };
+}
+
 /** A whole number from `min` to `max`. */
 export function integer(min: number, max: number): Field {
   return (value, at) => {
@@ -123,10 +136,11 @@ export function record(key: Field, field: Field): Field {
   const each = required(field);
   return (value, at) => {
     if (!isObject(value)) return [{ path: at, reason: `must be a map, not ${typeOf(value)}` }];
-    return Object.entries(value).flatMap(([name, item]) => [
-      ...key(name, `${at} (a key)`),
-      ...each(item, `${at}.${name}`),
-    ]);
+    return Object.entries(value).flatMap(([name, item]) => {
+      const problems = key(name, `${at} (a key)`);
+      // A key that is refused is no part of a path: it may be of any length, and hold anything.
+      return problems.length > 0 ? problems : each(item, `${at}.${name}`);
+    });
   };
 }
 

@@ -39,8 +39,10 @@ export function variablesOf(
 
 /** The volume's files as a Process takes them. */
 export function projectionOf(place: PodPlace, name: string, files: readonly NormalizedFile[]): Input<Projection> {
+  const { fsGroup } = place.pod.security;
   const shown = {
     name,
+    ...(fsGroup !== undefined && { group: fsGroup }),
     files: files.map(({ from, path, mode }): Input<ProjectedFile> => {
       if ("object" in from) {
         const folder = objectFolder(from.object, place.pod.namespace, from.objectName);
@@ -50,7 +52,7 @@ export function projectionOf(place: PodPlace, name: string, files: readonly Norm
           : { file: `${folder}/${from.key}`, path, mode, optional };
       }
       const own = { path: path ?? "", mode };
-      if ("audience" in from) return { ...own, token: from };
+      if ("audience" in from) return { ...own, ...tokenOwner(place.pod, mode), token: from };
       const source = sourceOf(place, from);
       return (
         "value" in source ? { ...own, text: source.value } : { ...own, file: source.file }
@@ -58,6 +60,14 @@ export function projectionOf(place: PodPlace, name: string, files: readonly Norm
     }),
   };
   return shown as Input<Projection>;
+}
+
+/** A token is for the pod's users only, as far as these are known: the one of all its containers, and its group. */
+function tokenOwner(pod: NormalizedPod, mode: number): Pick<ProjectedFile, "mode" | "user"> {
+  const users = new Set([...pod.initContainers, ...pod.containers].map(({ security }) => security.runAsUser));
+  const [user] = users.size === 1 ? users : [];
+  const isTheirs = user !== undefined || pod.security.fsGroup !== undefined;
+  return { mode: isTheirs ? 0o600 : mode, ...(user !== undefined && { user }) };
 }
 
 /** The mount's path below its volume, with what the program knows of the container's environment put in. */

@@ -43,6 +43,8 @@ export interface ProcessState {
   readonly reason: string;
   readonly restartPolicy: string;
   readonly gracePeriod: number;
+  /** Seconds after the first start when all of it is ended. */
+  readonly deadline?: number;
   /** What tells the specification of its volumes from others. */
   readonly volumes?: string;
   /** The control group of each container that has one, by its name. */
@@ -90,12 +92,12 @@ if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "
 if { read -r reason < "$d/keeper.reason"; } 2>/dev/null; then echo "reason$t$reason"; fi
 if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
 if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
-if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do echo "warning$t$warning"; done < "$d/network.warnings"; fi
+if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do printf 'warning\\t%s\\n' "$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
 end=
 while IFS=$t read -r key name cgroup logs _ _ kind _; do
-case $key in restart|grace) echo "$key$t$name" ;; end) end=1 ;; container)
+case $key in restart|grace|deadline) echo "$key$t$name" ;; end) end=1 ;; container)
 printf 'container\\t%s\\t%s\\t%s\\n' "$name" "$cgroup" "$kind"
 status= pid= start= at= code= reason= state= restarts=
 if { read -r restarts < "$d/$name/restarts"; } 2>/dev/null; then echo "restarts$t$restarts"; fi
@@ -131,6 +133,7 @@ function parseProcess(text: string): ProcessState {
     reason: first("reason"),
     restartPolicy: first("restart"),
     gracePeriod: Number(first("grace")),
+    ...(Number(first("deadline")) > 0 ? { deadline: Number(first("deadline")) } : {}),
     ...(first("volumes") === "" ? {} : { volumes: first("volumes") }),
     cgroups: Object.fromEntries(groups) as Record<string, string>,
     oom: Object.fromEntries(

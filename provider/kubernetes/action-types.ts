@@ -19,7 +19,7 @@ export interface Probe {
   failureThreshold?: Input<number | undefined>;
   /** grpc.health.v1.Health/Check at the pod's address; needs a curl with HTTP/2 on the node. */
   grpc?: Input<GRPCAction | undefined>;
-  /** A request from the node; 200 to 399 is success, redirects are not followed. HTTPS needs curl on the node. */
+  /** A request from the node; 200 to 399 is success. Redirects are followed on the same host, ten requests in all; one to another host is success. HTTPS needs curl on the node, after a redirect too. */
   httpGet?: Input<HTTPGetAction | undefined>;
   /** Seconds from the container's start to the first probe. Default 0. */
   initialDelaySeconds?: Input<number | undefined>;
@@ -39,7 +39,7 @@ export interface Probe {
 export interface LifecycleHandler {
   /** A command in the container, with its user, limits and environment; exit code 0 is success. */
   exec?: Input<ExecAction | undefined>;
-  /** A request from the node; 200 to 399 is success, redirects are not followed. HTTPS needs curl on the node. */
+  /** A request from the node; 200 to 399 is success. Redirects are followed on the same host, ten requests in all; one to another host is success. HTTPS needs curl on the node, after a redirect too. */
   httpGet?: Input<HTTPGetAction | undefined>;
   /** Only waits. */
   sleep?: Input<SleepAction | undefined>;

@@ -7,7 +7,7 @@ const EXEC = object("A command in the container, with its user, limits and envir
   command: string("The words; no shell is involved. In probes `$(NAME)` is replaced as in command.", LIST),
 });
 const HTTP_GET = object(
-  "A request from the node; 200 to 399 is success, redirects are not followed. HTTPS needs curl on the node.",
+  "A request from the node; 200 to 399 is success. Redirects are followed on the same host, ten requests in all; one to another host is success. HTTPS needs curl on the node, after a redirect too.",
   {
     host: string("Default: the pod's address."),
     httpHeaders: object(

@@ -1,6 +1,7 @@
 /*
  * `launcher probe`: exit status 0 when it succeeds; 1 when it fails, with one line of reason on standard output, in the
- * words that a kubelet has from Go's libraries; 125 when it was asked wrongly.
+ * words that a kubelet has from Go's libraries; 2 when it is redirected to what takes TLS, with the URL on standard output;
+ * 125 when it was asked wrongly.
  */
 #include "probe.h"
 
@@ -15,11 +16,13 @@
 #define REQUEST_MOST (128u << 10)
 /* As much of the answer's body as a kubelet reads. */
 #define BODY_MOST 10240
+/** After that many requests another redirect is a failure. */
+#define REQUESTS_MOST 10
 
 static struct {
   /** Before each reason: the URL, or nothing. */
   struct text what;
-  char *address, *port;
+  const char *address, *port;
   i64 end;
   bool is_http;
 } request;
@@ -99,19 +102,22 @@ static bool is_path(const char *path) {
   return true;
 }
 
-static void compose(struct text *out, const char *path, char **headers) {
+/** A request; `referer` is the URL that has led to it, or NULL. A Host that was given is for relative redirects only. */
+static void compose(struct text *out, const char *path, char **headers, bool keeps_host, const char *referer) {
   const char *host = NULL, *agent = NULL, *accept = NULL, *value;
   for (char **header = headers; *header; header++) {
     if (!is_header(*header)) fail(EXIT_SETUP, "probe", "header %q must be NAME: VALUE", *header);
-    if ((value = header_value(*header, "host"))) host = value;
+    if ((value = header_value(*header, "host")) && keeps_host) host = value;
     if ((value = header_value(*header, "user-agent"))) agent = value;
     if ((value = header_value(*header, "accept"))) accept = value;
+    if (header_value(*header, "referer")) referer = NULL;
   }
   text_format(out, "GET %s HTTP/1.1\r\n", path);
   if (host && *host) text_format(out, "Host: %s\r\n", host);
   else text_format(out, "Host: %s:%s\r\n", request.address, request.port);
   if (!agent) text_format(out, "User-Agent: " USER_AGENT "\r\n");
   if (!accept) text_format(out, "Accept: */*\r\n");
+  if (referer) text_format(out, "Referer: %s\r\n", referer);
   for (char **header = headers; *header; header++) {
     /* Given as empty, these two are left out. */
     value = header_value(*header, "user-agent");
@@ -133,42 +139,80 @@ static void send(int fd, const char *bytes, usize length) {
   }
 }
 
-static u32 receive(int fd) {
-  struct http http = {0};
+static void receive(int fd, struct http *http) {
   u8 bytes[4096];
+  memset(http, 0, sizeof *http);
   for (;;) {
     long length = sys(read, fd, bytes, sizeof bytes);
     if (length == -EAGAIN) await(fd, POLLIN);
     if (length == -EAGAIN || length == -EINTR) continue;
     if (length < 0) unsuccessful("read tcp %s:%s: read: %e", request.address, request.port, (int)length);
-    if (!length) unsuccessful(http.in_headers ? "unexpected EOF" : "EOF");
-    switch (http_take(&http, bytes, (usize)length)) {
+    if (!length) unsuccessful(http->in_headers ? "unexpected EOF" : "EOF");
+    switch (http_take(http, bytes, (usize)length)) {
       case HTTP_MORE:
         break;
       case HTTP_BAD:
-        unsuccessful("net/http: HTTP/1.x transport connection broken: malformed HTTP response %q", http.line);
+        unsuccessful("net/http: HTTP/1.x transport connection broken: malformed HTTP response %q", http->line);
       case HTTP_TOO_LONG:
         unsuccessful("net/http: server response headers exceeded %u bytes; aborted", (u64)HTTP_MOST_BYTES);
       case HTTP_DONE:
         /* What has come is read, so that closing tells the server of no error. */
         for (usize body = 0; length > 0 && body < BODY_MOST; body += sizeof bytes)
           length = sys(read, fd, bytes, sizeof bytes);
-        return http.code;
+        return;
     }
   }
 }
 
-static void probe_http(const struct socket_address *address, const char *path, char **headers) {
-  struct text out = {map_memory(REQUEST_MOST), REQUEST_MOST, 0};
-  if (!is_path(path))
-    fail(EXIT_SETUP, "probe", "path %q must begin with a slash and be printable ASCII without spaces", path);
-  compose(&out, path, headers);
-  text_format(&request.what, "Get \"http://%s:%s%s\": ", request.address, request.port, path);
-  int fd = dial(address);
-  send(fd, out.data, out.length);
-  u32 code = receive(fd);
+static bool is_redirect(u32 code) {
+  return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
+}
+
+/** Makes the request's URL, for messages and as a Referer. */
+static void describe(struct text *url, const struct http_target *target) {
+  url->length = 0;
+  text_format(url, "%s://%s:%u%s", target->is_secure ? "https" : "http", request.address, (u64)target->port, target->path);
+  request.what.length = 0;
+  text_format(&request.what, "Get \"%s\": ", url->data);
+}
+
+__attribute__((noreturn)) static void hand_over(struct text *url) {
+  url->data[url->length++] = '\n';
+  write_all(1, url->data, url->length);
+  leave(2);
+}
+
+/** Follows redirects as a kubelet does: on the same host only, and elsewhere none, which is a success. */
+static void probe_http(struct socket_address *address, struct http_target *target, char **headers) {
+  static struct http http;
+  struct text out = {map_memory(REQUEST_MOST), REQUEST_MOST, 0}, url = {map_memory(REQUEST_MOST), REQUEST_MOST, 0};
+  struct text before = {map_memory(REQUEST_MOST), REQUEST_MOST, 0};
+  describe(&url, target);
+  for (u32 requests = 1;; requests++) {
+    TEXT(port, 8);
+    text_format(&port, "%u", (u64)target->port);
+    request.port = port.data;
+    address->port[0] = (u8)(target->port >> 8);
+    address->port[1] = (u8)target->port;
+    out.length = 0;
+    compose(&out, target->path, headers, !target->is_renamed, requests > 1 ? before.data : NULL);
+    int fd = dial(address);
+    send(fd, out.data, out.length);
+    receive(fd, &http);
+    sys(close, fd);
+    if (!is_redirect(http.code) || !http.has_location) break;
+    before.length = 0;
+    text_format(&before, "%s", url.data);
+    enum http_way way = HTTP_UNREADABLE;
+    if (http.location[0]) way = http_follow(target, http.location);
+    if (way == HTTP_OTHER_HOST) break;
+    if (way == HTTP_UNREADABLE) unsuccessful("failed to parse Location header %q", http.location);
+    describe(&url, target);
+    if (requests == REQUESTS_MOST) unsuccessful("stopped after %u redirects", (u64)REQUESTS_MOST);
+    if (target->is_secure) hand_over(&url);
+  }
   request.what.data[0] = 0;
-  if (code < 200 || code >= 400) unsuccessful("HTTP probe failed with statuscode: %u", (u64)code);
+  if (http.code < 200 || http.code >= 400) unsuccessful("HTTP probe failed with statuscode: %u", (u64)http.code);
 }
 
 void probe(char **arguments) {
@@ -196,7 +240,16 @@ void probe(char **arguments) {
   request.address = host.data;
   request.port = arguments[2];
   request.end = monotonic() + limit;
-  if (request.is_http) probe_http(&address, arguments[3], arguments + 5);
-  else dial(&address);
+  if (request.is_http) {
+    static struct http_target target;
+    target.port = (u16)port;
+    target.host = arguments[1];
+    target.path = arguments[3];
+    if (!is_path(target.path))
+      fail(EXIT_SETUP, "probe", "path %q must begin with a slash and be printable ASCII without spaces", target.path);
+    probe_http(&address, &target, arguments + 5);
+  } else {
+    dial(&address);
+  }
   leave(0);
 }

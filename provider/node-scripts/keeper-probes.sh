@@ -100,8 +100,19 @@ attempt() { # [WORD…]: fails with why
 ask() { # [HEADER…]
   case $action in
     tcp) try "$launcher" probe tcp "$address" "$port" "$timeout" ;;
-    http) try "$launcher" probe http "$address" "$port" "$path" "$timeout" "$@" ;;
-    https) try by_curl "$@" ;;
+    http)
+      clock
+      end_of_probe=$((now + timeout * 100))
+      try "$launcher" probe http "$address" "$port" "$path" "$timeout" "$@" && return
+      # Redirected to where TLS is spoken, to the URL that it says.
+      [ "$code" -eq 2 ] && try by_curl "$why" "$@"
+      ;;
+    https)
+      clock
+      end_of_probe=$((now + timeout * 100))
+      place
+      try by_curl "https://$where$path" "$@"
+      ;;
     grpc) try by_grpc ;;
   esac
 }
@@ -139,20 +150,36 @@ place() { # sets where: what a URL has for the address
   case $address in *:*) where=[$address]:$port ;; *) where=$address:$port ;; esac
 }
 
-by_curl() { # [HEADER…]: the certificate is not verified, as a kubelet does not
-  place
+by_curl() { # URL [HEADER…]: redirects are followed on the same host; the certificate is not verified, as a kubelet does not
+  url=$1 requests=0 site=${1#*://}
+  site=${site%%/*} site=${site%:*}
+  shift
   count=$#
   while [ "$count" -gt 0 ]; do
-    set -- "$@" -H "$1"
+    # By `NAME:` alone curl leaves a header out; `NAME;` is one without a value.
+    case ${1#*:} in *[!\ ]*) set -- "$@" -H "$1" ;; *) set -- "$@" -H "${1%%:*};" ;; esac
     shift
     count=$((count - 1))
   done
-  said=$(curl -q -sS -k -g --path-as-is --noproxy '*' --max-time "$timeout" -A kube-probe/1.34 -o /dev/null \
-    -w '%{http_code}' "$@" "https://$where$path" 2>&1)
+  while :; do
+    clock
+    left=$((end_of_probe - now))
+    [ "$left" -gt 0 ] || left=1
+    said=$(curl -q -sS -k -g --path-as-is --proto =http,https --noproxy '*' -A kube-probe/1.34 -o /dev/null \
+      --max-time "$((left / 100)).$((left / 10 % 10))$((left % 10))" -w '%{http_code} %{redirect_url}' "$@" "$url" 2>&1)
+    requests=$((requests + 1)) next=''
+    case $said in 30[12378]\ *) next=${said#* } ;; esac
+    there=${next#*://}
+    case ${there%%[/?]*} in "$site" | "$site":*) ;; *) break ;; esac
+    url=$next
+    [ "$requests" -ge 10 ] || continue
+    echo "Get \"$url\": stopped after 10 redirects"
+    return 1
+  done
   case $said in
-    2?? | 3??) return 0 ;;
-    [1-9]??) echo "HTTP probe failed with statuscode: $said" ;;
-    *) echo "Get \"https://$where$path\": ${said%000}" ;;
+    2??\ * | 3??\ *) return 0 ;;
+    [1-9]??\ *) echo "HTTP probe failed with statuscode: ${said%% *}" ;;
+    *) printf 'Get "%s": %s\n' "$url" "${said%000 }" ;;
   esac
   return 1
 }
@@ -173,7 +200,7 @@ by_grpc() { # grpc.health.v1.Health/Check: the answer of one that serves is a me
     *)
       line=''
       { IFS= read -r line < "$dir/$name/$probe.error"; } 2>/dev/null
-      echo "grpc.health.v1.Health/Check at $where failed: ${line:-not the answer of a health service that serves}"
+      printf 'grpc.health.v1.Health/Check at %s failed: %s\n' "$where" "${line:-not the answer of a health service that serves}"
       ;;
   esac
   return 1

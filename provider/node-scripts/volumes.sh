@@ -9,7 +9,8 @@
 #   file      FILE MODE NEED PATH        one file of the node, as PATH
 #   text      MODE PATH CONTENT          \\, \n and \t stand for a backslash, a newline and a tab
 #   token     PATH MODE SECONDS NAMESPACE POD NODE AUDIENCE   see tokens.sh
-#   group     GID                        whose files they are, readable for the group
+#   owner     UID PATH                   whose that file is, which a line before says
+#   group     GID                        whose all files and folders are, readable for the group
 # NEED is required or optional. MODE is octal.
 #
 # As a kubelet's AtomicWriter does: the files lie in a folder of their own, the link ..data leads there, each name in the
@@ -30,6 +31,7 @@ render_volume() {
       file) project_file "$one" "$two" "$three" "$four" || return ;;
       text) place "$two" "$one" && printf %b "$three" > "$new/$two" || return ;;
       token) project_token "$one" "$two" "$three" "$four" "$five" "$six" "$seven" || return ;;
+      owner) chown -- "$one" "$new/$two" || return ;;
       group) group=$one ;;
     esac
   done < "$specification"
@@ -55,7 +57,11 @@ place() { # PATH MODE: makes the file, its content to come, with its mode and th
   case $1 in */*) (umask 022; mkdir -p -- "$new/${1%/*}") || return ;; esac
   : > "$new/$1" && chmod "$2" "$new/$1" || return
   case $names in */"${1%%/*}"/*) ;; *) names=$names${1%%/*}/ ;; esac
-  [ -z "$group" ] || { chown ":$group" "$new/$1" && chmod g+r "$new/$1"; }
+}
+
+hand_over() { # to the group: as a kubelet does for fsGroup, which adds to the modes and takes nothing away
+  chgrp -R -- "$group" "$new" && chmod -R ug+r "$new" && find "$new" -type d -exec chmod g+xs {} + || return
+  chgrp -- "$group" "$volume" && chmod 2755 "$volume"
 }
 
 project_all() { # FOLDER MODE NEED
@@ -85,10 +91,11 @@ project_file() { # FILE MODE NEED PATH
 }
 
 list_files() { # FOLDER: what tells one generation from another
-  (cd -- "$1" && find . -type f -exec stat -c '%n %a %g' {} + && find . -type f -exec sha256sum {} +) | sort
+  (cd -- "$1" && find . -type f -exec stat -c '%n %a %u %g' {} + && find . -type f -exec sha256sum {} +) | sort
 }
 
 finish_volume() {
+  [ -z "$group" ] || hand_over || return
   if [ -L "$volume/..data" ] && [ "$(list_files "$volume/..data/")" = "$(list_files "$new")" ]; then
     rm -rf -- "$new"
     trap - EXIT

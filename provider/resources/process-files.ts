@@ -6,20 +6,15 @@ import { addressFile } from "../facts/link";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
-import { signalNumber } from "../kubernetes/signals";
-import {
-  type ContainerConfig,
-  defaultMaskedPaths,
-  defaultPath,
-  defaultReadonlyPaths,
-  launcherConfig,
-  type Volume,
-} from "../launcher-config";
+import { launcherConfig, type Volume } from "../launcher-config";
 import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
+import { loadProfile, unloadProfile } from "./process-apparmor";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
-import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
+import { containerConfig } from "./process-container";
+import { controlsOf, devicesOf } from "./process-controls";
+import { hasNetworkFiles, networkSpec } from "./process-network";
 import { findScore, oomInputs, oomOf } from "./process-oom";
 import {
   needsPreparation,
@@ -29,7 +24,7 @@ import {
   renewVolumes,
   volumesDigest,
 } from "./process-projections";
-import { filterOf, isFiltered } from "./process-seccomp";
+import { filterOf } from "./process-seccomp";
 
 /** Starts the containers, where nothing of them is. */
 export function start(inputs: ProcessInputs): Command[] {
@@ -49,6 +44,7 @@ function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
     ...findMountPoints(inputs),
     ...findTools(containersOf(inputs)),
     ...makeFiles(inputs),
+    ...loadProfile(inputs).map((command) => locked("load the AppArmor profile", command)),
     // A Node keeps them as long as it is there; otherwise they go with the last Process, whose folder is ours now.
     either(
       all(...[nodeFolder, ...logFolders].map((path) => sh("test", "-d", path))),
@@ -150,7 +146,7 @@ function plainFile(name: string, content: string): (string | Secret)[] {
 
 /** Four words each: what it is, the file, its content, and for `conf` how soon the kernel is to end the container. */
 function confFile(inputs: ProcessInputs, each: Container): (string | Secret)[] {
-  return ["conf", `${each.name}/conf`, secret(launcherConfig(complete(inputs, each))), oomOf(each)];
+  return ["conf", `${each.name}/conf`, secret(launcherConfig(containerConfig(inputs, each))), oomOf(each)];
 }
 
 /** Marked as secret for its length: a message about a failure must not print it. */
@@ -223,6 +219,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       logsOf(inputs),
       ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
+    ...unloadProfile(inputs).map((command) => underLock("unload the AppArmor profile", command)),
     ...removeVolumes(inputs),
     ...ephemeralFolders(inputs).flatMap(({ source: path }) => [
       ...removeTree(path),
@@ -247,6 +244,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
 /** What of the keeper's settings the node has otherwise; they change in place. */
 export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
   const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
+  const isSameDeadline = seen.deadline === (inputs.activeDeadlineSeconds ?? undefined);
   const isMoved = (each: Container): boolean =>
     seen.cgroups[each.name ?? ""] !== (each.cgroup ?? undefined) ||
     (seen.oom[each.name ?? ""]?.wanted ?? "") !== oomOf(each);
@@ -264,6 +262,7 @@ export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<Pro
     ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
     ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
     ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
+    ...(isSameDeadline ? {} : { activeDeadlineSeconds: seen.deadline }),
     ...(!moved ? {} : containers === undefined ? found("main") : { containers: containers.map(groups) }),
   };
 }
@@ -298,6 +297,8 @@ function keeperSpec(inputs: ProcessInputs): string {
       getsResolvConf(inputs, container) ? "yes" : "no",
       container.kind ?? "main",
       ...messageOf(inputs, container),
+      controlsOf(container, inputs),
+      devicesOf(container, inputs),
     ]),
     ["end"],
   ];
@@ -309,12 +310,12 @@ function addressOf({ namespace }: ProcessInputs): string {
   return namespace === undefined ? "-" : addressFile(namespace);
 }
 
-/** A container's termination message: its policy and its file. In the node's own /dev nothing is made. */
+/** A container's termination message: its policy and its file. In a volume in place of /dev nothing is made. */
 function messageOf(inputs: ProcessInputs, container: Container): [policy: string, path: string] {
-  const { rootFs, terminationMessagePath, terminationMessagePolicy, privileged, volumes = [] } = container;
+  const { rootFs, terminationMessagePath, terminationMessagePolicy, volumes = [] } = container;
   const isPods = inputs.pod !== undefined && rootFs !== undefined && !sharesWithNode(inputs, "mnt");
   const path = terminationMessagePath ?? (isPods ? defaultTerminationMessagePath : undefined);
-  const isNodes = path?.startsWith("/dev/") && (privileged === true || volumes.some(({ target }) => target === "/dev"));
+  const isNodes = path?.startsWith("/dev/") && volumes.some(({ target }) => target === "/dev");
   return path === undefined || isNodes ? ["-", "-"] : [terminationMessagePolicy ?? "File", path];
 }
 
@@ -339,55 +340,4 @@ function podOf(inputs: ProcessInputs): { namespace: string; name: string } {
 function getsResolvConf(inputs: ProcessInputs, { rootFs, volumes = [] }: Container): boolean {
   const isCovered = volumes.some(({ target }) => ["/etc", "/etc/resolv.conf"].includes(target));
   return inputs.resolvConf === true && rootFs !== undefined && !isCovered && !sharesWithNode(inputs, "mnt");
-}
-
-function complete(inputs: ProcessInputs, container: Container): ContainerConfig {
-  const { add = [], drop = [] } = container.capabilities ?? {};
-  const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, imageDefaults } = container;
-  const seccomp = isFiltered(container) ? `${processFolder(inputs.name)}/${container.name}/seccomp` : undefined;
-  const stopSignal = signalNumber(container.stopSignal ?? "");
-  const { variables, expand } = container;
-  const optionals = {
-    rootFs,
-    variables,
-    expand,
-    workingDir,
-    runAsUser,
-    runAsGroup,
-    supplementalGroups,
-    stopSignal,
-    seccomp,
-  };
-  return {
-    ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as Pick<
-      ContainerConfig,
-      keyof typeof optionals
-    >),
-    command: container.command ?? [],
-    ...(imageDefaults === undefined ? {} : { imageDefaults }),
-    env: {
-      // Of an image, its own variables come before these.
-      ...(imageDefaults === undefined && { PATH: defaultPath }),
-      // In a root of its own the launcher finds it.
-      ...(rootFs === undefined && { HOME: homeOf(runAsUser) }),
-      ...container.env,
-    },
-    addCapabilities: add,
-    dropCapabilities: drop,
-    allowPrivilegeEscalation: container.allowPrivilegeEscalation ?? true,
-    privileged: container.privileged ?? false,
-    readOnlyRootFilesystem: container.readOnlyRootFilesystem ?? false,
-    maskedPaths: container.maskedPaths ?? (rootFs === undefined ? [] : defaultMaskedPaths),
-    readonlyPaths: container.readonlyPaths ?? (rootFs === undefined ? [] : defaultReadonlyPaths),
-    volumes: [...(container.volumes ?? []), ...(rootFs === undefined ? [] : networkVolumes(inputs, container))],
-    ownMounts: !sharesWithNode(inputs, "mnt"),
-    hostIpc: sharesWithNode(inputs, "ipc"),
-    runAsNonRoot: container.runAsNonRoot ?? false,
-    strictGroups: container.supplementalGroupsPolicy === "Strict",
-  };
-}
-
-/** On the node's own root: root's home, and the root directory for a user who may be unknown there. */
-function homeOf(user: number | undefined): string {
-  return user === undefined || user === 0 ? "/root" : "/";
 }

@@ -10,6 +10,7 @@ import {
   optional,
   type Problem,
   path,
+  relativePath,
   required,
   text,
 } from "../fields";
@@ -32,6 +33,11 @@ export interface ProjectedFile {
   /** Permission bits, 0 to 0o777. */
   readonly mode: number;
   /**
+   * Whose it is, 0 to 2147483647; not with `folder`.
+   * @defaultValue 0
+   */
+  readonly user?: number;
+  /**
    * Whether the containers start without the folder or the file.
    * @defaultValue false: they wait for it
    */
@@ -43,6 +49,11 @@ export interface Projection {
   /** A DNS label, unique in the Process. */
   readonly name: string;
   readonly files: readonly ProjectedFile[];
+  /**
+   * The group of its files and folders, 0 to 2147483647, which may read all of them whatever their modes say.
+   * @defaultValue root's, with the modes as they are
+   */
+  readonly group?: number;
 }
 
 /** A path of the node that is looked at, or made, before containers start. */
@@ -51,8 +62,17 @@ export interface HostPath {
   readonly type: string;
 }
 
+const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 1024 * 1024, empty: true, controls: true });
-const relative = text({ max: 4095, pattern: /^(?!\/)(?!\.\.)/, form: "a relative path that does not begin with .." });
+const below = relativePath();
+
+/** Names that begin with `..` are those of the volume's own. */
+function placeField(value: unknown, at: string): Problem[] {
+  const problems = below(value, at);
+  return problems.length === 0 && String(value).startsWith("..")
+    ? [{ path: at, reason: "must not begin with .." }]
+    : problems;
+}
 
 /** The inputs that say so. */
 export const projectionFields: Fields = {
@@ -74,12 +94,14 @@ export const projectionFields: Fields = {
                   expirationSeconds: required(integer(600, 2 ** 32)),
                 }),
               ),
-              path: optional(relative),
+              path: optional(placeField),
               mode: required(integer(0, 0o777)),
+              user: optional(id),
               optional: optional(boolean()),
             }),
           ),
         ),
+        group: optional(id),
       }),
     ),
   ),
@@ -104,6 +126,8 @@ export function checkProjections({ projections = [] }: ProcessInputs): Problem[]
         (key) => (file[key] ?? undefined) !== undefined,
       );
       if (given.length !== 1) return [{ path: at, reason: "must have one of folder, file, text and token" }];
+      if (given[0] === "folder" && (file.user ?? undefined) !== undefined)
+        return [{ path: `${at}.user`, reason: "must not be given with folder" }];
       return (given[0] === "folder") === ((file.path ?? undefined) === undefined)
         ? []
         : [{ path: `${at}.path`, reason: "is required, but not with folder" }];
@@ -143,12 +167,13 @@ export function preparationFiles(inputs: ProcessInputs): [name: string, content:
 }
 
 function volumeFiles(inputs: ProcessInputs): [name: string, content: string][] {
-  return (inputs.projections ?? []).map(({ name, files }) => [
+  return (inputs.projections ?? []).map(({ name, files, group }) => [
     `volumes.d/${name}`,
     [
       ["program", preparePath()],
       ["folder", projectionFolder(inputs.name, name)],
-      ...files.map((file) => lineOf(inputs, file)),
+      ...files.flatMap((file) => [lineOf(inputs, file), ...ownerOf(file)]),
+      ...((group ?? undefined) === undefined ? [] : [["group", String(group)]]),
     ]
       .map((line) => `${line.join("\t")}\n`)
       .join(""),
@@ -163,9 +188,19 @@ function lineOf(inputs: ProcessInputs, projected: ProjectedFile): string[] {
   if (file !== undefined) return ["file", file, bits, need, place];
   if (token !== undefined) {
     const { namespace, name } = inputs.pod ?? { namespace: "default", name: inputs.name };
-    return ["token", place, bits, String(token.expirationSeconds), namespace, name, inputs.node, token.audience];
+    const names = [namespace, name, inputs.node].map(escapeJson);
+    return ["token", place, bits, String(token.expirationSeconds), ...names, token.audience];
   }
   return ["text", bits, place, escapeText(content ?? "")];
+}
+
+/** As it stands in a token, between quotes. */
+function escapeJson(name: string): string {
+  return JSON.stringify(name).slice(1, -1);
+}
+
+function ownerOf({ path: place = "", user }: ProjectedFile): string[][] {
+  return (user ?? undefined) === undefined ? [] : [["owner", String(user), place]];
 }
 
 function escapeText(content: string): string {

@@ -20,10 +20,11 @@ import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
 import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
+import { appArmorField, appArmorProblems, checkAppArmor } from "./process-apparmor";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
-import { oomWarnings } from "./process-oom";
+import { changesClass, oomWarnings } from "./process-oom";
 import { checkProjections, projectionFields } from "./process-projections";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
 import {
@@ -36,6 +37,7 @@ import {
   statusesOf,
   works,
 } from "./process-status";
+import { variableName, variableProblems, variablesField } from "./process-variables";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
 export type { Dns, Hosts } from "./process-network";
@@ -45,27 +47,11 @@ const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 131_071, empty: true, controls: true });
 
-const variableName = text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" });
-
 const containerFields: Fields = {
   command: optional(list(word, { max: 1000 })),
   imageDefaults: optional(oneOf("all", "entrypoint", "none")),
   env: optional(record(variableName, word)),
-  variables: optional(
-    list(
-      object({
-        name: optional(variableName),
-        value: optional(word),
-        file: optional(path()),
-        folder: optional(path()),
-        prefix: optional(
-          text({ max: 1000, empty: true, pattern: /^[^=]*$/, form: "part of a variable's name, without =" }),
-        ),
-        optional: optional(boolean()),
-        line: optional(boolean()),
-      }),
-    ),
-  ),
+  variables: optional(variablesField),
   expand: optional(boolean()),
   workingDir: optional(path({ root: true })),
   rootFs: optional(path()),
@@ -98,6 +84,7 @@ const containerFields: Fields = {
   maskedPaths: optional(list(path())),
   readonlyPaths: optional(list(path())),
   seccompProfile: optional(seccompField),
+  appArmorProfile: optional(appArmorField),
   oomScoreAdj: optional(integer(-1000, 1000)),
   memoryRequest: optional(integer(0, Number.MAX_SAFE_INTEGER)),
   ...actionFields,
@@ -114,7 +101,6 @@ const immutable = [
   "hostNamespaces",
   "mounts",
   "interfaces",
-  "activeDeadlineSeconds",
   "pod",
   "resolvConf",
   "hosts",
@@ -130,7 +116,8 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
   cannotChange: (olds, news) => [
     // An unknown group is one that is about to be replaced: it can only go once nothing runs in it.
     ...(containsUnknown(news.cgroup) ? (["cgroup"] as const) : []),
-    ...(sameContainers(olds.containers, news.containers) ? [] : (["containers"] as const)),
+    ...(sameContainers(olds.containers, news.containers) && !changesClass(olds, news) ? [] : (["containers"] as const)),
+    ...(isPutOff(olds, news) ? (["activeDeadlineSeconds"] as const) : []),
   ],
   fields: {
     ...containerFields,
@@ -173,7 +160,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     deadlineMs: ((inputs.terminationGracePeriodSeconds ?? 30) + 60) * 1000,
     removing: `ending, at most ${inputs.terminationGracePeriodSeconds ?? 30} s`,
   }),
-  prepare: findProfiles,
+  prepare: async (inputs, on) => checkAppArmor(await findProfiles(inputs, on), on),
   observe: (inputs) => processAt(inputs.name, inputs.namespace, stampsOf(inputs)),
   plan: (inputs, seen) => {
     if (seen === undefined) return start(inputs);
@@ -265,6 +252,11 @@ function check(inputs: ProcessInputs): Problem[] {
     ...(inputs.resolvConf === true && inputs.dns !== undefined && inputs.dns !== null
       ? [{ path: "dns", reason: "give one of resolvConf and dns" }]
       : []),
+    ...(["domain", "kernelName"] as const).flatMap((key) =>
+      (inputs.hosts?.[key] ?? undefined) === undefined || (inputs.hosts?.hostname ?? undefined) !== undefined
+        ? []
+        : [{ path: `hosts.${key}`, reason: "needs a hostname: without one the node's own names are shown" }],
+    ),
     ...(inputs.hosts?.hostname !== undefined && inputs.namespace === undefined
       ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
       : []),
@@ -308,6 +300,8 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const nothing = container.command?.length === 0 && (imageDefaults ?? "none") === "none";
   return [
     ...seccompProblems(container),
+    ...appArmorProblems(container),
+    ...variableProblems(container),
     ...(container.runAsNonRoot === true && container.runAsUser === 0
       ? [{ path: "runAsUser", reason: "must not be 0 when runAsNonRoot is true" }]
       : []),
@@ -362,6 +356,15 @@ function capability(value: unknown, at: string): Problem[] {
   return typeof value === "string" && isCapability(value)
     ? []
     : [{ path: at, reason: "must be a capability's name without CAP_, such as NET_ADMIN, or ALL" }];
+}
+
+/** As in Kubernetes a deadline may be set, and may come sooner; nobody who has one gets more time. */
+function isPutOff(
+  { activeDeadlineSeconds: old }: ProcessInputs,
+  { activeDeadlineSeconds: now }: ProcessInputs,
+): boolean {
+  if ((old ?? undefined) === undefined) return false;
+  return typeof now !== "number" || now > Number(old);
 }
 
 function sameContainers(olds: ProcessInputs["containers"], news: ProcessInputs["containers"]): boolean {

@@ -175,7 +175,7 @@ describe.each([
     expect(inputsOf("site-process")).toMatchObject({
       hosts: { hostname: "site", domain: "sites.default.svc.edge.test", kernelName: hostname, aliases: [] },
       dns: { policy: "ClusterFirst", clusterSearches: ["default.svc.edge.test", "svc.edge.test", "edge.test"] },
-      containers: [{ env: { HOSTNAME: hostname } }],
+      containers: [{ env: {} }],
     });
   });
 
@@ -255,7 +255,7 @@ describe.each([
         {
           name: "web",
           command: ["sleep", "10000", "2", "$(A)"],
-          env: { HOSTNAME: "front", A: "2" },
+          env: { A: "2" },
           workingDir: "/tmp",
           rootFs: "/run/barepod/pods/shop_front-end/web/rootfs",
           cgroup: "barepod.pods/shop_front-end/web",

@@ -103,6 +103,138 @@ describe.skipIf(reasonToSkip())("launcher probe", () => {
     });
   });
 
+  describe("redirected", () => {
+    /** A server that redirects by what this gives for a path, and answers 200 to what it has nothing for. */
+    async function redirector(locations: (url: string, port: number) => string | undefined, status = 302) {
+      const seen: IncomingMessage[] = [];
+      const server = createHttpServer((request, response) => {
+        seen.push(request);
+        const location = locations(request.url ?? "", (server.address() as AddressInfo).port);
+        if (location === undefined) response.end("here");
+        else response.writeHead(status, { location: Buffer.from(location, "utf8").toString("latin1") }).end();
+      });
+      return { port: await listen(server), seen, paths: () => seen.map(({ url }) => url) };
+    }
+
+    it.each([
+      ["/c", "/c"],
+      ["/c?d=//e/../f", "/c?d=//e/../f"],
+      ["c", "/a/c"],
+      ["./c/./d/", "/a/c/d/"],
+      ["../c", "/c"],
+      ["../../../c/..", "/"],
+      ["..", "/"],
+      [".", "/a/"],
+      [".../c", "/a/.../c"],
+      ["?z=1", "/a/b?z=1"],
+      ["c d/ü?e f", "/a/c%20d/%C3%BC?e%20f"],
+      ["/c#part", "/c"],
+      ["http://127.0.0.1:PORT", "/"],
+      ["HTTP://127.0.0.1:PORT?y", "/?y"],
+      ["http://127.0.0.1:PORT/x/../y", "/y"],
+      ["//127.0.0.1:PORT/z", "/z"],
+    ])("on the same host by %j goes to %j", async (location, path) => {
+      const { port, paths } = await redirector((url, own) =>
+        url === "/a/b?q=/x" ? location.replace("PORT", `${own}`) : undefined,
+      );
+      expect(await probe("http", "127.0.0.1", port, "/a/b?q=/x", 5)).toEqual({ code: 0, out: "", err: "" });
+      expect(paths()).toEqual(["/a/b?q=/x", path]);
+    });
+
+    it("is told by what it finds there, on another port too", async () => {
+      const missing = await listen(createHttpServer((_, response) => response.writeHead(404).end()));
+      for (const status of [301, 302, 303, 307, 308]) {
+        const { port } = await redirector(() => `http://127.0.0.1:${missing}/`, status);
+        expect(await probe("http", "127.0.0.1", port, "/", 5)).toMatchObject({
+          code: 1,
+          out: "HTTP probe failed with statuscode: 404\n",
+        });
+      }
+      const { port, paths } = await redirector(() => `http://127.0.0.1:${missing}/`, 304);
+      expect(await probe("http", "127.0.0.1", port, "/", 5)).toMatchObject({ code: 0 });
+      expect(paths()).toEqual(["/"]);
+      const closed = await closedPort();
+      const away = await redirector(() => `http://127.0.0.1:${closed}/`);
+      expect((await probe("http", "127.0.0.1", away.port, "/", 5)).out).toBe(
+        `Get "http://127.0.0.1:${closed}/": dial tcp 127.0.0.1:${closed}: connect: connection refused\n`,
+      );
+    });
+
+    it.each(["http://localhost:PORT/", "https://example.com/", "//127.0.0.2:PORT/", "mailto:me", "http:///x", ""])(
+      "to another host, as by %j, has succeeded",
+      async (location) => {
+        const { port, paths } = await redirector((_, own) => location.replace("PORT", `${own}`));
+        expect(await probe("http", "127.0.0.1", port, "/", 5)).toEqual({ code: 0, out: "", err: "" });
+        expect(paths()).toEqual(["/"]);
+      },
+    );
+
+    it.each([
+      "http://127.0.0.1:65536/",
+      "http://127.0.0.1:0/",
+      "http://127.0.0.1:8x/",
+      "http://me@127.0.0.1/",
+      "ftp://127.0.0.1/",
+      "http://[::1/",
+      `/${"x".repeat(2048)}`,
+    ])("by what cannot be followed has failed: %.40s", async (location) => {
+      const { port } = await redirector(() => location);
+      const shown = location.length > 2048 ? "" : location;
+      expect(await probe("http", "127.0.0.1", port, "/", 5)).toEqual({
+        code: 1,
+        out: `Get "http://127.0.0.1:${port}/": failed to parse Location header "${shown}"\n`,
+        err: "",
+      });
+    });
+
+    it("says who asks, and keeps its headers, the Host where the redirect names none", async () => {
+      const { port, seen } = await redirector((url, own) =>
+        url === "/1" ? "/2" : url === "/2" ? `http://127.0.0.1:${own}/3` : url === "/3" ? "/4" : undefined,
+      );
+      const answer = await probe("http", "127.0.0.1", port, "/1", 5, "Host: example.org", "X-Mine: 1", "Cookie: a=b");
+      expect(answer).toMatchObject({ code: 0 });
+      const own = `127.0.0.1:${port}`;
+      expect(seen.map(({ headers }) => [headers.host, headers.referer])).toEqual([
+        ["example.org", undefined],
+        ["example.org", `http://${own}/1`],
+        [own, `http://${own}/2`],
+        [own, `http://${own}/3`],
+      ]);
+      expect(seen.map(({ headers }) => `${headers["x-mine"]} ${headers.cookie}`)).toEqual(Array(4).fill("1 a=b"));
+    });
+
+    it("in a circle ends after ten requests", async () => {
+      const { port, seen } = await redirector((url) => `/${Number(url.slice(1)) + 1}`);
+      expect(await probe("http", "127.0.0.1", port, "/1", 5)).toEqual({
+        code: 1,
+        out: `Get "http://127.0.0.1:${port}/11": stopped after 10 redirects\n`,
+        err: "",
+      });
+      expect(seen).toHaveLength(10);
+    });
+
+    it("to what takes TLS leaves that to the caller", async () => {
+      const { port } = await redirector(() => "https://127.0.0.1/x");
+      expect(await probe("http", "127.0.0.1", port, "/", 5)).toEqual({
+        code: 2,
+        out: "https://127.0.0.1:443/x\n",
+        err: "",
+      });
+    });
+
+    it("over IPv6 takes the address in brackets for the same host", async () => {
+      const seen: string[] = [];
+      const server = createHttpServer((request, response) => {
+        seen.push(request.url ?? "");
+        const { port } = server.address() as AddressInfo;
+        if (request.url === "/") response.writeHead(302, { location: `http://[::1]:${port}/six` });
+        response.end();
+      });
+      expect(await probe("http", "::1", await listen(server, "::1"), "/", 5)).toMatchObject({ code: 0 });
+      expect(seen).toEqual(["/", "/six"]);
+    });
+  });
+
   it("passes over what announces the response", async () => {
     const hints = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
     const port = await raw(`${hints}HTTP/1.0 500 No\nA: b\n\nbody`);

@@ -227,11 +227,11 @@ describe.skipIf(obstacle)(`probes${obstacle === undefined ? "" : ` (${obstacle.s
     await at.rootFses.remove(root);
   });
 
-  test("an HTTP probe sends its headers, and follows no redirect", async () => {
+  test("an HTTP probe sends its headers, and follows no redirect to another host", async () => {
     const made = await at.create("headers", {
       ...common,
       command: shell(
-        `trap 'exit 0' TERM; while :; do printf 'HTTP/1.1 302 Found\\r\\nLocation: /elsewhere\\r\\nConnection: close\\r\\n\\r\\n' | busybox nc -l -p 18003 > /tmp/request.new; mv /tmp/request.new /tmp/request; done`,
+        `trap 'exit 0' TERM; while :; do printf 'HTTP/1.1 302 Found\\r\\nLocation: http://elsewhere.example/\\r\\nConnection: close\\r\\n\\r\\n' | busybox nc -l -p 18003 > /tmp/request.new; mv /tmp/request.new /tmp/request; done`,
       ),
       readinessProbe: {
         httpGet: {
@@ -272,8 +272,13 @@ http2.createServer().on("stream", (stream, headers) => {
 }).listen(18004);
 https.createServer({ key: fs.readFileSync("/tmp/tls.key"), cert: fs.readFileSync("/tmp/tls.crt") }, (request, response) => {
   response.statusCode = request.url === "/ok" && request.headers["x-one"] === "1" ? 200 : 500;
+  const next = { "/first": "second", "/second": "https://127.0.0.1:18005/ok", "/round": "/round", "/away": "https://example.com/" }[request.url];
+  if (next !== undefined) response.writeHead(302, { location: next });
   response.end();
 }).listen(18005);
+require("node:http").createServer((request, response) => {
+  response.writeHead(301, { location: "https://127.0.0.1:18005" + request.url }).end();
+}).listen(18006);
 process.on("SIGTERM", () => process.exit(0));
 `;
     const write = (path: string, text: string) => at.node.exec(["sh", "-c", `cat > ${path}`], { stdin: text });
@@ -305,6 +310,23 @@ process.on("SIGTERM", () => process.exit(0));
             failureThreshold: 1000,
           },
         },
+        ...(
+          [
+            ["redirected", "/first", "HTTP", 18_006],
+            ["redirected-tls", "/first", "HTTPS", 18_005],
+            ["away", "/away", "HTTPS", 18_005],
+            ["round", "/round", "HTTP", 18_006],
+          ] as const
+        ).map(([name, path, scheme, port]) => ({
+          name,
+          command: polite,
+          [name === "round" ? "livenessProbe" : "readinessProbe"]: {
+            httpGet: { host: "127.0.0.1", port, path, scheme, httpHeaders: [{ name: "X-One", value: "1" }] },
+            periodSeconds: 1,
+            timeoutSeconds: 10,
+            failureThreshold: 1000,
+          },
+        })),
       ],
     });
     await at.until(`grep -q NOT_SERVING ${folder("curl")}/grpc/failing`);
@@ -313,7 +335,11 @@ process.on("SIGTERM", () => process.exit(0));
     );
     await at.sh("touch /tmp/serving");
     const made = await creating;
-    expect(made.containerStatuses).toMatchObject([{ ready: true }, { ready: true }, { ready: true }]);
+    expect(made.containerStatuses.map(({ ready }) => ready)).toEqual(Array(7).fill(true));
+    await at.until(`grep -q stopped ${folder("curl")}/round/failing`);
+    expect(await read(`${folder("curl")}/round/failing`)).toBe(
+      'liveness\tGet "https://127.0.0.1:18005/round": stopped after 10 redirects',
+    );
     await at.until(`grep -q 500 ${folder("curl")}/refused/failing`);
     expect(await read(`${folder("curl")}/refused/failing`)).toBe("liveness\tHTTP probe failed with statuscode: 500");
     await at.remove(made);
