@@ -26,7 +26,7 @@ export interface ProjectedFile {
   /** The content itself. May be a secret. */
   readonly text?: string;
   /** A token that the node signs for the pod. */
-  readonly token?: { readonly audience: string; readonly expirationSeconds: number };
+  readonly token?: ProjectedToken;
   /** Where it is shown, relative to the volume; not with `folder`. */
   readonly path?: string;
   /** Permission bits, 0 to 0o777. */
@@ -38,11 +38,31 @@ export interface ProjectedFile {
   readonly optional?: boolean;
 }
 
+/** What a token says. */
+export interface ProjectedToken {
+  /** Who it is for. Empty: the issuer itself. */
+  readonly audience: string;
+  /** 600 to 2^32. */
+  readonly expirationSeconds: number;
+  /**
+   * Whose token it is: a service account of the pod's namespace, which nobody has to declare.
+   * @defaultValue `default`
+   */
+  readonly serviceAccount?: string;
+  /**
+   * The file's owner.
+   * @defaultValue 0
+   */
+  readonly user?: number;
+}
+
 /** A volume of such files, which containers see at {@link projectionFolder}: on a tmpfs, renewed when a source changes. */
 export interface Projection {
   /** A DNS label, unique in the Process. */
   readonly name: string;
   readonly files: readonly ProjectedFile[];
+  /** A group that all files belong to, and that may read them. */
+  readonly group?: number;
 }
 
 /** A path of the node that is looked at, or made, before containers start. */
@@ -72,6 +92,10 @@ export const projectionFields: Fields = {
                     text({ max: 4096, empty: true, pattern: /^[^"\\]*$/, form: 'text without " and \\' }),
                   ),
                   expirationSeconds: required(integer(600, 2 ** 32)),
+                  serviceAccount: optional(
+                    text({ max: 253, pattern: /^[a-z0-9][a-z0-9.-]*$/, form: "a DNS subdomain" }),
+                  ),
+                  user: optional(integer(0, 2 ** 31 - 1)),
                 }),
               ),
               path: optional(relative),
@@ -80,6 +104,7 @@ export const projectionFields: Fields = {
             }),
           ),
         ),
+        group: optional(integer(0, 2 ** 31 - 1)),
       }),
     ),
   ),
@@ -143,11 +168,12 @@ export function preparationFiles(inputs: ProcessInputs): [name: string, content:
 }
 
 function volumeFiles(inputs: ProcessInputs): [name: string, content: string][] {
-  return (inputs.projections ?? []).map(({ name, files }) => [
+  return (inputs.projections ?? []).map(({ name, files, group }) => [
     `volumes.d/${name}`,
     [
       ["program", preparePath()],
       ["folder", projectionFolder(inputs.name, name)],
+      ...((group ?? undefined) === undefined ? [] : [["group", String(group)]]),
       ...files.map((file) => lineOf(inputs, file)),
     ]
       .map((line) => `${line.join("\t")}\n`)
@@ -163,7 +189,10 @@ function lineOf(inputs: ProcessInputs, projected: ProjectedFile): string[] {
   if (file !== undefined) return ["file", file, bits, need, place];
   if (token !== undefined) {
     const { namespace, name } = inputs.pod ?? { namespace: "default", name: inputs.name };
-    return ["token", place, bits, String(token.expirationSeconds), namespace, name, inputs.node, token.audience];
+    const { expirationSeconds, serviceAccount, user, audience } = token;
+    const node = JSON.stringify(inputs.node).slice(1, -1);
+    const whose = [serviceAccount ?? "default", String(user ?? "-")];
+    return ["token", place, bits, String(expirationSeconds), namespace, name, node, ...whose, audience];
   }
   return ["text", bits, place, escapeText(content ?? "")];
 }

@@ -29,17 +29,19 @@ import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
 import {
   type ContainerStatus,
   conditionsOf,
+  issuerOf,
   type PodCondition,
   phaseOf,
   readiness,
   runs,
   statusesOf,
+  type TokenIssuer,
   works,
 } from "./process-status";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
 export type { Dns, Hosts } from "./process-network";
-export type { ContainerStatus, PodCondition } from "./process-status";
+export type { ContainerStatus, PodCondition, TokenIssuer } from "./process-status";
 
 const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
 const id = integer(0, 2 ** 31 - 1);
@@ -192,6 +194,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     podIP: seen.address,
     hostIP: seen.hostAddress,
     reason: seen.reason,
+    tokenIssuer: issuerOf(seen),
     conditions: conditionsOf(seen),
     initContainerStatuses: statusesOf(seen, "init", maskFor(inputs)),
     containerStatuses: statusesOf(seen, "main", maskFor(inputs)),
@@ -222,6 +225,8 @@ export class Process extends NodeResource {
   declare readonly uid: pulumi.Output<string>;
   /** `DeadlineExceeded`, or empty. */
   declare readonly reason: pulumi.Output<string>;
+  /** Who signs the tokens that projections have, and with which keys; undefined without such. */
+  declare readonly tokenIssuer: pulumi.Output<TokenIssuer | undefined>;
   declare readonly conditions: pulumi.Output<PodCondition[]>;
   declare readonly initContainerStatuses: pulumi.Output<ContainerStatus[]>;
   declare readonly containerStatuses: pulumi.Output<ContainerStatus[]>;
@@ -233,6 +238,7 @@ export class Process extends NodeResource {
       "hostIP",
       "uid",
       "reason",
+      "tokenIssuer",
       "conditions",
       "initContainerStatuses",
       "containerStatuses",
