@@ -123,10 +123,11 @@ export function record(key: Field, field: Field): Field {
   const each = required(field);
   return (value, at) => {
     if (!isObject(value)) return [{ path: at, reason: `must be a map, not ${typeOf(value)}` }];
-    return Object.entries(value).flatMap(([name, item]) => [
-      ...key(name, `${at} (a key)`),
-      ...each(item, `${at}.${name}`),
-    ]);
+    return Object.entries(value).flatMap(([name, item]) => {
+      const problems = key(name, `${at} (a key)`);
+      // A key that is refused is no part of a path: it may be of any length, and hold anything.
+      return problems.length > 0 ? problems : each(item, `${at}.${name}`);
+    });
   };
 }
 

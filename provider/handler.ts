@@ -9,7 +9,7 @@ import { isUnknown } from "./fields";
 import { absentText, type Observation } from "./frame";
 import { Operation, Unfinished } from "./operation";
 import { checkInputs, containsUnknown, equal, type NodeInputs, objectOf, replacements, type Spec } from "./resource";
-import { isSecret, maskFor } from "./secrets";
+import { isSecret, maskFor, rememberSecrets } from "./secrets";
 import { type Connection, rememberConnection } from "./ssh/pool";
 
 /** The version of what is kept in `_barepod`. */
@@ -71,6 +71,7 @@ class Runner<I extends NodeInputs, S> {
     const problems = checkInputs(spec, inputs);
     if (problems.length === 0) {
       if (!containsUnknown(inputs.connection)) rememberConnection(inputs.node, inputs.connection as Connection);
+      rememberSecrets(inputs);
       const twin = this.#twin(inputs);
       if (twin !== undefined)
         problems.push({ path: spec.identity.join(", ") || "name", reason: `${twin} claims the same object` });
@@ -122,6 +123,7 @@ class Runner<I extends NodeInputs, S> {
   async read(id: string, state: State<I>): Promise<dynamic.ReadResult<Record<string, unknown>>> {
     const bookkeeping = this.#bookkeeping(state);
     const made = asMade(state);
+    rememberSecrets(made);
     const operation = new Operation(this.#spec, made);
     return operation.masked("read", async () => {
       let seen: Observation;

@@ -56,6 +56,8 @@ export interface ContainerConfig extends CapabilityRequest {
   /** What of its root's image comes before {@link command}; with it the image's variables, user and working directory count too. */
   readonly imageDefaults?: ImageDefaults;
   readonly env: Readonly<Record<string, string>>;
+  /** Variables that everything else wins over, the image's too, and that references do not see. */
+  readonly envDefaults: Readonly<Record<string, string>>;
   /** Further variables, of which the later one of a name counts. */
   readonly variables?: readonly Variable[];
   /** Whether `$(NAME)` in variables and command is replaced, by Kubernetes' rules. */
@@ -81,6 +83,8 @@ export interface ContainerConfig extends CapabilityRequest {
   readonly hostIpc: boolean;
   /** The file with its filter of system calls. */
   readonly seccomp?: string;
+  /** The name of the AppArmor profile that confines it. */
+  readonly apparmor?: string;
 }
 
 /** Which of an image's own arguments a container takes; its variables, user and working directory it takes in any case. */
@@ -118,6 +122,7 @@ export function launcherConfig(container: ContainerConfig): string {
     ...(container.workingDir === undefined ? [] : [["cwd", container.workingDir]]),
     ...imageLines(container),
     ...(container.stopSignal === undefined ? [] : [["stopsignal", container.stopSignal]]),
+    ...Object.entries(container.envDefaults).map(([name, value]): Line => ["envdefault", `${name}=${value}`]),
     ...Object.entries(container.env).map(([name, value]): Line => ["env", `${name}=${value}`]),
     ...(container.variables ?? []).map(variable),
     ...(container.expand === true ? [["expand"]] : []),
@@ -149,11 +154,11 @@ function mounts(container: ContainerConfig): Line[] {
   if (rootFs === undefined) return [proc, ...binds(volumes), ...(privileged ? [] : hidden)];
   return [
     proc,
-    ...(privileged ? nodeDevices() : ownFolders(container.hostIpc)),
+    ...ownFolders(container.hostIpc),
     ["mount", "sysfs", "/sys", "sysfs", privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", "-"],
     ...binds(volumes),
     // In a volume in place of /dev they would be made on the node, and stay there.
-    ...(privileged || volumes.some(({ target }) => target === "/dev") ? [] : ownDevices()),
+    ...(volumes.some(({ target }) => target === "/dev") ? [] : ownDevices()),
     ...(privileged ? [] : hidden),
     ...(container.readOnlyRootFilesystem ? [["readonly"]] : []),
   ];
@@ -183,10 +188,6 @@ function bindFlags({ readOnly, recursiveReadOnly, propagation }: Omit<Volume, "s
   return [...flags, readOnlyFlags[recursiveReadOnly ?? "none"]].join(",");
 }
 
-function nodeDevices(): Line[] {
-  return [["mount", "/dev", "/dev", "bind", "rec,rslave", "-"]];
-}
-
 /** The file systems in every container's /dev (containerd's pkg/oci/mounts.go). */
 function ownFolders(hostIpc: boolean): Line[] {
   return [
@@ -199,7 +200,10 @@ function ownFolders(hostIpc: boolean): Line[] {
   ];
 }
 
-/** The devices that every container has (runc's default devices); the launcher makes them once all is mounted. */
+/**
+ * The devices that every container has (runc's default devices); the launcher makes them once all is mounted. Those that a
+ * privileged one has besides are known on the node only.
+ */
 function ownDevices(): Line[] {
   return [
     ["device", "/dev/null", "c", 1, 3, "666"],
@@ -227,6 +231,7 @@ function user(container: ContainerConfig): Line[] {
     ["caps", bounding, effective, inheritable, ambient],
     ...(container.allowPrivilegeEscalation ? [] : [["nnp"]]),
     ...(container.seccomp === undefined ? [] : [["seccomp", container.seccomp]]),
+    ...(container.apparmor === undefined ? [] : [["apparmor", container.apparmor]]),
   ];
 }
 

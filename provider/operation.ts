@@ -55,7 +55,8 @@ export class Operation<I extends NodeInputs, S> {
     this.#fact = spec.observe(inputs);
     this.#object = objectOf(spec, inputs);
     this.#me = digest(inputs.owner);
-    this.mask = maskFor(inputs);
+    // Not once for all: a refresh meets the files that hold secrets in any order.
+    this.mask = (text) => maskFor(inputs)(text);
     const progress = progressFor(inputs.resourceUrn);
     this.progress = {
       status: (message) => progress.status(this.mask(message)),

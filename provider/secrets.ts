@@ -19,15 +19,52 @@ export function isSecret(inputs: { readonly secrets?: readonly string[] | undefi
   return inputs.secrets?.some((path) => path === key || path.startsWith(`${key}/`)) ?? false;
 }
 
-/** A function that replaces the values of the secret inputs in a text. */
+/** What files and sets of files that this run has met hold of secrets, by node and path: a program that reads them may print it. */
+const met = new Map<string, Map<string, ReadonlySet<string>>>();
+
+/** Notes what the file or the set of files holds. */
+export function rememberSecrets(inputs: NodeInputs): void {
+  const { path } = inputs as { readonly path?: unknown };
+  if (typeof path !== "string" || inputs.secrets === undefined) return;
+  const onNode = met.get(inputs.node) ?? new Map<string, ReadonlySet<string>>();
+  met.set(inputs.node, onNode.set(path, valuesOf(inputs)));
+}
+
+/** A function that replaces the values of the secret inputs in a text, and those in files that the inputs name. */
 export function maskFor(inputs: NodeInputs): (text: string) => string {
-  const values = new Set<string>();
-  for (const path of inputs.secrets ?? []) collect(valueAt(inputs, path), values);
+  const values = valuesOf(inputs);
   collectConnection(inputs.connection, values);
+  const files = [...(met.get(inputs.node) ?? [])];
+  if (files.length > 0) {
+    const named = textsIn({ ...inputs, connection: undefined }).filter((text) => /^\/./.test(text));
+    for (const [path, held] of files)
+      if (named.some((each) => isIn(path, each) || isIn(each, path))) for (const value of held) values.add(value);
+  }
   const found = [...new Set([...values].flatMap(spellings))]
     .filter((value) => value.length >= shortestSecret)
     .sort((a, b) => b.length - a.length);
   return (text) => found.reduce((masked, value) => masked.replaceAll(value, "[secret]"), text);
+}
+
+function valuesOf(inputs: NodeInputs): Set<string> {
+  const values = new Set<string>();
+  for (const path of inputs.secrets ?? []) {
+    const value = valueAt(inputs, path);
+    collect(value, values);
+    if (!/^(files|content)Base64(\/|$)/.test(path)) continue;
+    // What is printed is what it stands for.
+    for (const text of textsIn(value)) values.add(Buffer.from(text, "base64").toString("utf8"));
+  }
+  return values;
+}
+
+function textsIn(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsIn) : [];
+}
+
+function isIn(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`);
 }
 
 function valueAt(inputs: unknown, path: string): unknown {

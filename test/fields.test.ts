@@ -159,3 +159,9 @@ test("no reason ever contains the value", () => {
     }),
   );
 });
+
+test("a key that is refused is named by no reason", () => {
+  const map = record(text({ max: 3 }), boolean());
+  expect(reasons(map, { "a long key": 1 })).toEqual(["f (a key): is 10 bytes long; at most 3 are possible"]);
+  expect(reasons(map, { key: 1 })).toEqual(["f.key: must be true or false, not a number"]);
+});

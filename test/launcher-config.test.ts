@@ -9,7 +9,8 @@ import {
 const plain: ContainerConfig = {
   rootFs: "/srv/box",
   command: ["sleep", "1"],
-  env: { PATH: "/bin" },
+  env: { NAME: "x" },
+  envDefaults: { PATH: "/bin" },
   addCapabilities: [],
   dropCapabilities: [],
   allowPrivilegeEscalation: true,
@@ -65,7 +66,8 @@ describe("the launcher's configuration", () => {
       ropath	/proc/sysrq-trigger
       user	0
       caps	00000000a00425fb	00000000a00425fb	0000000000000000	0000000000000000
-      env	PATH=/bin
+      envdefault	PATH=/bin
+      env	NAME=x
       arg	sleep
       arg	1
       "
@@ -76,10 +78,14 @@ describe("the launcher's configuration", () => {
     ["read-only root", { readOnlyRootFilesystem: true }, ["readonly"], []],
     ["no more privileges", { allowPrivilegeEscalation: false }, ["nnp"], []],
     [
-      "privileged: the node's devices, all capabilities, nothing hidden",
+      "privileged: all capabilities, nothing hidden, a /dev of its own",
       { privileged: true },
-      ["mount\t/dev\t/dev\tbind\trec,rslave\t-", "mount\tsysfs\t/sys\tsysfs\tnosuid,noexec,nodev\t-"],
-      [/^mask/, /^ropath/, /^device/, "nnp"],
+      [
+        "mount\ttmpfs\t/dev\ttmpfs\tnosuid,strictatime\tmode=755,size=65536k",
+        "mount\tsysfs\t/sys\tsysfs\tnosuid,noexec,nodev\t-",
+        "device\t/dev/null\tc\t1\t3\t666",
+      ],
+      [/^mask/, /^ropath/, "nnp"],
     ],
     ["root, with the groups of its own root only", {}, ["user\t0"], [/^groups/, /^[ug]id/, "nonroot", "strictgroups"]],
     [
@@ -98,6 +104,7 @@ describe("the launcher's configuration", () => {
       [/^user/, /^[ug]id/],
     ],
     ["no groups but those given", { strictGroups: true, supplementalGroups: [7] }, ["strictgroups", "groups\t7"], []],
+    ["an AppArmor profile", { apparmor: "a b" }, ["apparmor\ta b"], []],
     ["a filter of system calls", { seccomp: "/run/f" }, ["seccomp\t/run/f"], []],
     [
       "the node's shared memory with the node's IPC",

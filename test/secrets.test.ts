@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { render, secret, sh, write } from "../provider/command/command";
 import type { NodeInputs } from "../provider/resource";
-import { maskFor, secretPath } from "../provider/secrets";
+import { maskFor, rememberSecrets, secretPath } from "../provider/secrets";
 
 const base: NodeInputs = { node: "edge", connection: {}, owner: "me" };
 const mask = (more: object, text: string) => maskFor({ ...base, ...more } as NodeInputs)(text);
@@ -52,6 +52,17 @@ describe("a message", () => {
     expect(mask({ connection }, "192.0.2.1 first-password the-key key-password 192.0.2.2")).toBe(
       "192.0.2.1 [secret] [secret] [secret] 192.0.2.2",
     );
+  });
+
+  test("loses what a set of files holds, where the inputs name the set, one of its files, or what it lies in", () => {
+    const path = "/srv/objects/database";
+    const held = { files: { password: "hunter2", user: "app" }, filesBase64: { key: "c3dvcmRmaXNo" } };
+    rememberSecrets({ ...base, path, ...held, secrets: ["files/password", "filesBase64"] } as NodeInputs);
+    const said = "hunter2 c3dvcmRmaXNo swordfish app";
+    for (const volume of [path, `${path}/data/key`, "/srv/objects"])
+      expect(mask({ volumes: [{ source: volume }] }, said)).toBe("[secret] [secret] [secret] app");
+    expect(mask({ node: "another", volumes: [{ source: path }] }, said)).toBe(said);
+    expect(mask({ volumes: [{ source: "/srv/objects/database-2" }, { source: "/" }] }, said)).toBe(said);
   });
 
   test("is not garbled by values that are too short to be secrets", () => {

@@ -11,7 +11,7 @@ import { step } from "./lib/progress.mjs";
 import { CommandError, main, runCaptured } from "./lib/run.mjs";
 
 /** Another recipe is another version: nobody boots an image that it did not make. */
-const version = "bookworm-2";
+const version = "bookworm-3";
 const suite = "bookworm";
 // minbase has no DHCP client: the address is fixed, as QEMU's user network has it.
 const packages = [
@@ -28,6 +28,8 @@ const packages = [
     "busybox-static",
     "curl",
     "sudo",
+    // The kernel recommends it: most machines have it.
+    "apparmor",
   ],
 ];
 

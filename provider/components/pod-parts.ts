@@ -89,12 +89,17 @@ function createGroup(
   { node, options }: PodPlace,
   name: string,
   path: pulumi.Input<string>,
-  { cpuShares, cpuQuota, memoryMax }: CgroupLimits,
+  { cpuShares, cpuWeight, cpuQuota, memoryMax }: CgroupLimits,
+  memoryOomGroup?: true,
 ): CGroup {
-  const cpu = cpuQuota === undefined ? {} : { cpuMax: cpuQuota / CPU_PERIOD };
+  const cpu = {
+    cpuShares,
+    ...(cpuWeight !== undefined && { cpuWeight }),
+    ...(cpuQuota !== undefined && { cpuMax: cpuQuota / CPU_PERIOD }),
+  };
   // Kubernetes gives pods no swap: it would make a memory limit mean something else.
   const memory = memoryMax === undefined ? {} : { memoryMax, memorySwapMax: 0 };
-  return new CGroup(name, { node, path, cpuShares, ...cpu, ...memory }, options);
+  return new CGroup(name, { node, path, ...cpu, ...memory, ...(memoryOomGroup && { memoryOomGroup }) }, options);
 }
 
 export function createVolume({ name, node, pod, id, options }: PodPlace, volume: NormalizedVolume): PodVolume {
@@ -143,17 +148,16 @@ export function createContainer(
   const content = contentOf(place, container);
   const root = new RootFs(`${name}-rootfs-${container.name}`, { node, path, overlay: true, ...content }, options);
   const below = pulumi.interpolate`${group.path}/${container.name}`;
-  const cgroup = createGroup(place, `${name}-cgroup-${container.name}`, below, containerCgroup(container.resources));
+  const limits = containerCgroup(container.resources, pod.resources);
+  // As a kubelet has it: without one of its processes a container may not be what anybody takes it for.
+  const cgroup = createGroup(place, `${name}-cgroup-${container.name}`, below, limits, true);
   return {
     name: container.name,
     rootFs: root.path,
     cgroup: cgroup.path,
     command: [...container.command, ...container.args],
     imageDefaults: defaultsOf(container),
-    env: {
-      ...(pod.hostNetwork ? {} : { HOSTNAME: pod.hostname }),
-      ...Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
-    },
+    env: Object.fromEntries(container.env.map((variable) => [variable.name, variable.value])),
     workingDir: container.workingDir,
     ...(container.variables === undefined
       ? {}
@@ -177,7 +181,7 @@ export function createContainer(
 }
 
 function securityOf(security: NormalizedSecurity): Partial<NamedContainerArgs> {
-  const { seccomp, supplementalGroups } = security;
+  const { seccomp, appArmor, supplementalGroups } = security;
   return {
     runAsUser: security.runAsUser,
     runAsGroup: security.runAsGroup,
@@ -185,6 +189,7 @@ function securityOf(security: NormalizedSecurity): Partial<NamedContainerArgs> {
     ...(supplementalGroups.length > 0 && { supplementalGroups: [...supplementalGroups] }),
     ...(security.strictGroups && { supplementalGroupsPolicy: "Strict" as const }),
     ...(seccomp && { seccompProfile: seccomp }),
+    ...(appArmor && { appArmorProfile: appArmor }),
     readOnlyRootFilesystem: security.readOnlyRootFilesystem,
     allowPrivilegeEscalation: security.allowPrivilegeEscalation,
     privileged: security.privileged,

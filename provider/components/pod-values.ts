@@ -46,22 +46,12 @@ function folderOf({ node, pod }: PodPlace, { object, objectName }: ObjectRef): s
   return isOwn ? rootCaFolder(pod.namespace) : objectFolder(object, pod.namespace, objectName);
 }
 
-/** Whose tokens are, and who may read them: as a kubelet has it, only whom the pod says, and without a word everybody. */
-function tokenOf({ pod }: PodPlace, token: TokenRef, mode: number): Pick<ProjectedFile, "token" | "mode"> {
-  const [user, ...others] = new Set([...pod.initContainers, ...pod.containers].map((each) => each.security.runAsUser));
-  const isOne = user !== undefined && others.length === 0;
-  return {
-    token: { ...token, serviceAccount: pod.serviceAccountName, ...(isOne ? { user } : {}) },
-    mode: isOne || pod.security.fsGroup !== undefined ? 0o600 : mode,
-  };
-}
-
 /** The volume's files as a Process takes them. */
 export function projectionOf(place: PodPlace, name: string, files: readonly NormalizedFile[]): Input<Projection> {
   const { fsGroup } = place.pod.security;
   const shown = {
     name,
-    ...(fsGroup === undefined ? {} : { group: fsGroup }),
+    ...(fsGroup !== undefined && { group: fsGroup }),
     files: files.map(({ from, path, mode }): Input<ProjectedFile> => {
       if ("object" in from) {
         const folder = folderOf(place, from);
@@ -71,7 +61,10 @@ export function projectionOf(place: PodPlace, name: string, files: readonly Norm
           : { file: `${folder}/${from.key}`, path, mode, optional };
       }
       const own = { path: path ?? "", mode };
-      if ("audience" in from) return { ...own, ...tokenOf(place, from, mode) };
+      if ("audience" in from) {
+        const token = { ...from, serviceAccount: place.pod.serviceAccountName };
+        return { ...own, ...tokenOwner(place.pod, mode), token };
+      }
       const source = sourceOf(place, from);
       return (
         "value" in source ? { ...own, text: source.value } : { ...own, file: source.file }
@@ -79,6 +72,14 @@ export function projectionOf(place: PodPlace, name: string, files: readonly Norm
     }),
   };
   return shown as Input<Projection>;
+}
+
+/** A token is for the pod's users only, as far as these are known: the one of all its containers, and its group. */
+function tokenOwner(pod: NormalizedPod, mode: number): Pick<ProjectedFile, "mode" | "user"> {
+  const users = new Set([...pod.initContainers, ...pod.containers].map(({ security }) => security.runAsUser));
+  const [user] = users.size === 1 ? users : [];
+  const isTheirs = user !== undefined || pod.security.fsGroup !== undefined;
+  return { mode: isTheirs ? 0o600 : mode, ...(user !== undefined && { user }) };
 }
 
 /** The mount's path below its volume, with what the program knows of the container's environment put in. */

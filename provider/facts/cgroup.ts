@@ -28,6 +28,8 @@ export interface CGroupState {
   /** Whether the kernel keeps an account of swap. */
   readonly swapAccount: boolean;
   readonly swappiness?: number;
+  /** v2: whether the kernel ends all processes of the group together. */
+  readonly oomGroup?: boolean;
   readonly cpuMax?: CpuQuota;
   /** v1. */
   readonly cpuShares?: number;
@@ -54,6 +56,7 @@ const files = [
   "memory/memory.swappiness",
   "memory/memory.max",
   "memory/memory.swap.max",
+  "memory/memory.oom.group",
   "cpu/cpu.cfs_quota_us",
   "cpu/cpu.cfs_period_us",
   "cpu/cpu.shares",
@@ -127,6 +130,7 @@ function parse(text: string): CGroupState {
     swapMax: amount("memory.swap.max"),
     swapAccount: values.has("memory.memsw.limit_in_bytes") || values.has("memory.swap.max"),
     swappiness: amount("memory.swappiness"),
+    oomGroup: values.has("memory.oom.group") ? values.get("memory.oom.group") === "1" : undefined,
     cpuMax: cpuQuota === undefined ? undefined : { quota: cpuQuota, period: Number(period) },
     cpuShares: amount("cpu.shares"),
     cpuWeight: amount("cpu.weight"),

@@ -46,6 +46,8 @@ export interface ProcessState {
   readonly reason: string;
   readonly restartPolicy: string;
   readonly gracePeriod: number;
+  /** Seconds after the first start when all of it is ended. */
+  readonly deadline?: number;
   /** What tells the specification of its volumes from others. */
   readonly volumes?: string;
   /** The control group of each container that has one, by its name. */
@@ -104,7 +106,7 @@ if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do echo "warni
 if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
 end=
 while IFS=$t read -r key name cgroup logs _ _ kind _; do
-case $key in restart|grace) echo "$key$t$name" ;; end) end=1 ;; container)
+case $key in restart|grace|deadline) echo "$key$t$name" ;; end) end=1 ;; container)
 printf 'container\\t%s\\t%s\\t%s\\n' "$name" "$cgroup" "$kind"
 status= pid= start= at= code= reason= state= restarts=
 if { read -r restarts < "$d/$name/restarts"; } 2>/dev/null; then echo "restarts$t$restarts"; fi
@@ -140,6 +142,7 @@ function parseProcess(text: string): ProcessState {
     reason: first("reason"),
     restartPolicy: first("restart"),
     gracePeriod: Number(first("grace")),
+    ...(Number(first("deadline")) > 0 ? { deadline: Number(first("deadline")) } : {}),
     ...(first("volumes") === "" ? {} : { volumes: first("volumes") }),
     cgroups: Object.fromEntries(groups) as Record<string, string>,
     oom: Object.fromEntries(

@@ -47,7 +47,7 @@ export interface Container {
   stdin?: Input<boolean | undefined>;
   /** Refused: standard input is /dev/null. Accepted: `false`. */
   stdinOnce?: Input<boolean | undefined>;
-  /** A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged). */
+  /** A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log`. */
   terminationMessagePath?: Input<string | undefined>;
   /** `FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`. */
   terminationMessagePolicy?: Input<string | undefined>;
@@ -123,13 +123,13 @@ export interface ContainerRestartRule {
 export interface SecurityContext {
   /** `false` sets no_new_privs: set-uid programs and file capabilities gain nothing. Default `true`; always `true` when privileged. */
   allowPrivilegeEscalation?: Input<boolean | undefined>;
-  /** Which AppArmor profile confines the container: none. */
+  /** Which AppArmor profile confines the container and what runs in it later. Default: none is put on it, where containerd would take its own. */
   appArmorProfile?: Input<AppArmorProfile | undefined>;
   /** The capabilities beyond and below the default set: containerd's 14 without MKNOD. */
   capabilities?: Input<Capabilities | undefined>;
-  /** `true` gives all capabilities, all devices and nothing masked. Default `false`. */
+  /** `true` gives all capabilities, all devices that the node has at its start and nothing masked. Default `false`. */
   privileged?: Input<boolean | undefined>;
-  /** Refused: `Unmasked` needs hostUsers: false, as in Kubernetes, and user namespaces are not made. Accepted: `"Default"`. */
+  /** Refused: Kubernetes takes `Unmasked` only with hostUsers: false, and user namespaces are not made here. Accepted: `"Default"`. */
   procMount?: Input<string | undefined>;
   /** `true` mounts the root file system read-only. Default `false`. */
   readOnlyRootFilesystem?: Input<boolean | undefined>;
@@ -181,9 +181,9 @@ export interface ResourceClaim {
 
 /** An AppArmor profile. */
 export interface AppArmorProfile {
-  /** Only with `Localhost`, which is refused. */
+  /** With `Localhost`: the name of a profile that is loaded on the node. */
   localhostProfile?: Input<string | undefined>;
-  /** `Unconfined`; `RuntimeDefault` and `Localhost` are refused, because no profile is loaded. */
+  /** `RuntimeDefault`: containerd's rules, loaded by the node's apparmor_parser; none for a privileged container. `Localhost`: a profile of the node. Both are an error at `up` where the node has no AppArmor. `Unconfined`: none. */
   type: Input<string>;
 }
 

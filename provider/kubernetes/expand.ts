@@ -71,6 +71,18 @@ export function expandContainer(container: Expandable): {
   };
 }
 
+/**
+ * Replaces the references of a probe's command. A kubelet knows only what the manifest says there: values as they are
+ * written, references in them left alone.
+ */
+export function expandStatic(
+  command: readonly string[],
+  env: readonly { readonly name: string; readonly value: Input<string> }[],
+): Input<string>[] {
+  const known = new Map(env.map(({ name, value }) => [name, value]));
+  return command.map((text) => expandInput(text, known));
+}
+
 function expandInput(text: Input<string>, known: ReadonlyMap<string, Input<string>>): Input<string> {
   if (isEventual(text)) return lift(text, (plain) => expandInput(plain, known));
   // Types do not bind what an Output brings; whatever else it is, the provider's own check names it.

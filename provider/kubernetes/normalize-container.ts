@@ -103,7 +103,7 @@ export function normalizeContainer(
     ...normalizeTexts(command, args, variables),
     ...(workingDir !== undefined && { workingDir: cleanPath(workingDir) }),
     ports,
-    ...normalizeProbes(container, { ports, env: variables.filter(isPlain) }, place, path, problems),
+    ...normalizeProbes(container, { ports, env: writtenValues(variables) }, place, path, problems),
     ...normalizeMessage(container, path, problems),
     resources: normalizeResources(container.resources ?? {}, `${path}.resources`, problems),
     mounts: normalizeMounts(
@@ -121,6 +121,13 @@ export function normalizeContainer(
       problems,
     ),
   };
+}
+
+/** What the manifest itself says of the variables in env; of one that is looked up, nothing. */
+function writtenValues(variables: readonly NormalizedVariable[]): NormalizedContainer["env"] {
+  return variables.flatMap((each) =>
+    "name" in each ? [{ name: each.name, value: isPlain(each) ? each.value : "" }] : [],
+  );
 }
 
 /** Replaces `$(NAME)`, unless something is looked up on the node: then all of it is replaced there. */

@@ -1,7 +1,7 @@
 /** Probes and hooks of a container, checked by pkg/apis/core/validation and complete: ports are numbers. */
 import type { Problem } from "../fields";
 import { type Action, actionNames, type HttpGet, type Lifecycle, type Probe } from "./actions";
-import { expandContainer } from "./expand";
+import { expandStatic } from "./expand";
 import { portName } from "./names";
 import type { NormalizedContainer } from "./normalize-container";
 import type { NormalizedPort } from "./normalize-port";
@@ -115,8 +115,7 @@ function normalizeProbe(
     refuse("terminationGracePeriodSeconds", `must be between 1 and ${MOST}`);
   const action = normalizeAction(probe, ["exec", "httpGet", "tcpSocket", "grpc"], container.ports, path, problems);
   // A kubelet replaces references in the commands of probes, and in those of hooks it does not.
-  const command =
-    action.exec && expandContainer({ command: action.exec.command, args: [], env: container.env }).command;
+  const command = action.exec && expandStatic(action.exec.command, container.env);
   return {
     ...action,
     ...(command && { exec: { command: command as string[] } }),

@@ -1,6 +1,7 @@
 /** Who the processes of a pod are and what they may do: a container's own word counts before the pod's. */
 import type { Problem } from "../fields";
 import { isCapability } from "./capabilities";
+import { appArmorOf, checkAppArmor, type NormalizedAppArmor, type UsableAppArmor } from "./normalize-apparmor";
 import { dotted, namespaceOf, sysctlRule } from "./sysctls";
 
 /** Which system calls a container may make. */
@@ -27,6 +28,8 @@ export interface NormalizedSecurity {
   readonly privileged: boolean;
   /** Absent: every call; so for a privileged container. */
   readonly seccomp?: NormalizedSeccomp;
+  /** Absent: none is put on it. */
+  readonly appArmor?: NormalizedAppArmor;
 }
 
 /** What a pod's security settings say of the whole pod. */
@@ -46,7 +49,7 @@ interface Shared {
   runAsGroup?: number;
   runAsNonRoot?: boolean;
   seccompProfile?: UsableProfile;
-  appArmorProfile?: UsableProfile;
+  appArmorProfile?: UsableAppArmor;
 }
 
 /** As the walk leaves a container's. */
@@ -128,6 +131,7 @@ export function normalizeSecurity(
     problems.push({ path: `${path}.seccompProfile.type`, reason });
   }
   const seccomp = privileged ? undefined : seccompOf(given.seccompProfile ?? pod.seccompProfile);
+  const appArmor = appArmorOf(given.appArmorProfile, pod.appArmorProfile, privileged, path, problems);
   const groups = [...(pod.supplementalGroups ?? []), pod.fsGroup].filter((id) => id !== undefined);
   return {
     ...(runAsUser !== undefined && { runAsUser }),
@@ -141,6 +145,7 @@ export function normalizeSecurity(
     allowPrivilegeEscalation: given.allowPrivilegeEscalation ?? true,
     privileged,
     ...(seccomp && { seccomp }),
+    ...(appArmor && { appArmor }),
   };
 }
 
@@ -157,12 +162,7 @@ function checkProfiles({ seccompProfile, appArmorProfile }: Shared, path: string
     const reason = localhostRule(type, localhostProfile);
     if (reason !== undefined) problems.push({ path: `${path}.seccompProfile.localhostProfile`, reason });
   }
-  if (appArmorProfile?.type !== undefined && appArmorProfile.type !== "Unconfined") {
-    const reason = 'is not supported: no AppArmor profile is put on a container; may be left out, or be "Unconfined"';
-    problems.push({ path: `${path}.appArmorProfile.type`, reason });
-  } else if (appArmorProfile?.localhostProfile !== undefined) {
-    problems.push({ path: `${path}.appArmorProfile.localhostProfile`, reason: "belongs to type Localhost only" });
-  }
+  checkAppArmor(appArmorProfile, path, problems);
 }
 
 function localhostRule(type: string, profile: string | undefined): string | undefined {

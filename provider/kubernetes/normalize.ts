@@ -6,6 +6,7 @@ import type { Input } from "@pulumi/pulumi";
 import { InputError } from "../errors";
 import type { Problem } from "../fields";
 import { dnsLabel, dnsSubdomain, labelValue, qualifiedName } from "./names";
+import { annotatedProfiles } from "./normalize-apparmor";
 import { type NormalizedContainer, normalizeContainer, type UsableContainer } from "./normalize-container";
 import {
   DEFAULT_CLUSTER_DOMAIN,
@@ -231,8 +232,21 @@ function normalizeSpec(pod: UsablePod, problems: Problem[]) {
   const hasOs = pod.spec?.os?.name !== undefined;
   const volumeNames = new Set((pod.spec?.volumes ?? []).flatMap((volume) => volume?.name ?? []));
   const shared = { terminationGracePeriodSeconds, hasOs, securityContext, hostNetwork, volumes: volumeNames };
-  const normalize = (one: UsableContainer | undefined, i: number, kind: "init" | "sidecar" | "main") =>
-    normalizeContainer(one ?? {}, pathOf(i), { ...shared, kind }, problems);
+  const appArmor = annotatedProfiles(
+    pod.metadata?.annotations ?? new Map(),
+    [...initContainers, ...containers].map((one, i) => ({
+      name: one?.name,
+      path: pathOf(i),
+      profile: one?.securityContext?.appArmorProfile,
+    })),
+    securityContext.appArmorProfile,
+    problems,
+  );
+  const normalize = (one: UsableContainer = {}, i: number, kind: "init" | "sidecar" | "main") => {
+    const appArmorProfile = appArmor.get(one.name ?? "");
+    const whole = appArmorProfile ? { ...one, securityContext: { ...one.securityContext, appArmorProfile } } : one;
+    return normalizeContainer(whole, pathOf(i), { ...shared, kind }, problems);
+  };
   const before = initContainers.map((one, i) =>
     normalize(one, i, one?.restartPolicy === "Always" ? "sidecar" : "init"),
   );

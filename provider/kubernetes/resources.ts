@@ -15,8 +15,10 @@ export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
 
 /** What a cgroup is to be set to. Absent: no limit. */
 export interface CgroupLimits {
-  /** cgroup v1 `cpu.shares`; {@link cpuWeight} turns it into v2's. */
+  /** cgroup v1 `cpu.shares`. */
   readonly cpuShares: number;
+  /** cgroup v2 `cpu.weight`; absent: what {@link cpuWeight}'s new formula makes of the shares. */
+  readonly cpuWeight?: number;
   /** Microseconds of each {@link CPU_PERIOD}. */
   readonly cpuQuota?: number;
   readonly memoryMax?: number;
@@ -46,9 +48,10 @@ function sum(containers: readonly ContainerResources[], key: keyof ContainerReso
   return containers.reduce((total, c) => total + (c[key] ?? 0), 0);
 }
 
-/** The cgroup of one container. */
-export function containerCgroup(c: ContainerResources): CgroupLimits {
-  return limits(c.cpuRequestMilli ?? c.cpuLimitMilli ?? 0, c.cpuLimitMilli, c.memoryLimitBytes);
+/** The cgroup of one container. What it does not limit itself is limited by what the pod is, if that is said. */
+export function containerCgroup(c: ContainerResources, pod: ContainerResources = {}): CgroupLimits {
+  const cpuLimit = c.cpuLimitMilli ?? pod.cpuLimitMilli;
+  return limits(c.cpuRequestMilli ?? cpuLimit ?? 0, cpuLimit, c.memoryLimitBytes ?? pod.memoryLimitBytes);
 }
 
 /** The resources of an init container; a sidecar stays beside the others. */
@@ -74,7 +77,10 @@ export function together(
   return Math.max(sum(containers, key) + sidecarsBefore(inits.length), ...initial);
 }
 
-/** The cgroup around a pod: what is said of the whole; else {@link together}, a limit only where every container has one. */
+/**
+ * The cgroup around a pod: what is said of the whole; else {@link together}, a limit only where every container has one. It
+ * is the kubelet's own, not the runtime's, and so is the formula of its weight.
+ */
 export function podCgroup(
   containers: readonly ContainerResources[],
   inits: readonly InitContainerResources[] = [],
@@ -83,7 +89,8 @@ export function podCgroup(
   const limit = (key: "cpuLimitMilli" | "memoryLimitBytes") =>
     pod[key] ?? ([...containers, ...inits].every((c) => c[key]) ? together(key, containers, inits) : undefined);
   const asked = pod.cpuRequestMilli ?? together("cpuRequestMilli", containers, inits);
-  return limits(asked, limit("cpuLimitMilli"), limit("memoryLimitBytes"));
+  const group = limits(asked, limit("cpuLimitMilli"), limit("memoryLimitBytes"));
+  return { ...group, cpuWeight: cpuWeight(group.cpuShares, "old") };
 }
 
 function limits(requestMilli: number, limitMilli: number | undefined, memoryMax: number | undefined): CgroupLimits {
@@ -100,8 +107,9 @@ export function cpuShares(requestMilli: number): number {
 }
 
 /**
- * cgroup v2 `cpu.weight` of shares. `"new"` is what container runtimes do since runc 1.3.2 and crun 1.23: one CPU is about
- * the default weight of 100. `"old"` is linear; a kubelet still uses it for the cgroups of whole pods.
+ * cgroup v2 `cpu.weight` of shares. `"new"` is what container runtimes do since runc 1.3.2 and crun 1.23
+ * (ConvertCPUSharesToCgroupV2Value of opencontainers/cgroups): one CPU is about the default weight of 100. `"old"` is linear; a
+ * kubelet still uses it for the cgroups of whole pods (getCPUWeight in pkg/kubelet/cm/cgroup_manager_linux.go, 2026).
  */
 export function cpuWeight(shares: number, formula: "new" | "old"): number {
   if (formula === "old") {

@@ -13,10 +13,16 @@ const SECCOMP = object("Which system calls may be made. Default `Unconfined`, as
     PROFILE,
   ),
 });
-const APP_ARMOR = object("Which AppArmor profile confines the container: none.", {
-  localhostProfile: string("Only with `Localhost`, which is refused."),
-  type: string("`Unconfined`; `RuntimeDefault` and `Localhost` are refused, because no profile is loaded.", PROFILE),
-});
+const APP_ARMOR = object(
+  "Which AppArmor profile confines the container and what runs in it later. Default: none is put on it, where containerd would take its own.",
+  {
+    localhostProfile: string("With `Localhost`: the name of a profile that is loaded on the node."),
+    type: string(
+      "`RuntimeDefault`: containerd's rules, loaded by the node's apparmor_parser; none for a privileged container. `Localhost`: a profile of the node. Both are an error at `up` where the node has no AppArmor. `Unconfined`: none.",
+      PROFILE,
+    ),
+  },
+);
 const SE_LINUX = refused("SELinux labels are not set", "never", { below: "level role type user" });
 const WINDOWS_OPTIONS = refused(WINDOWS, "never", {
   below: "gmsaCredentialSpec gmsaCredentialSpecName hostProcess runAsUserName",
@@ -63,10 +69,16 @@ export const SECURITY_CONTEXT: Fields = {
     add: string("Names without `CAP_`, or `ALL`.", LIST),
     drop: string("Names without `CAP_`, or `ALL`; dropping `ALL` comes before what `add` names.", LIST),
   }),
-  privileged: boolean("`true` gives all capabilities, all devices and nothing masked. Default `false`."),
-  procMount: refused("`Unmasked` needs hostUsers: false, as in Kubernetes, and user namespaces are not made", "later", {
-    values: ["Default"],
-  }),
+  privileged: boolean(
+    "`true` gives all capabilities, all devices that the node has at its start and nothing masked. Default `false`.",
+  ),
+  procMount: refused(
+    "Kubernetes takes `Unmasked` only with hostUsers: false, and user namespaces are not made here",
+    "later",
+    {
+      values: ["Default"],
+    },
+  ),
   readOnlyRootFilesystem: boolean("`true` mounts the root file system read-only. Default `false`."),
   runAsGroup: integer("The group id of the process, 0 to 2147483647. Default: the image's, else 0."),
   runAsNonRoot: boolean(NON_ROOT),

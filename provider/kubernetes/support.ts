@@ -129,7 +129,7 @@ const CONTAINER: Fields = {
   stdin: refused("standard input is /dev/null", "later", { values: [false] }),
   stdinOnce: refused("standard input is /dev/null", "later", { values: [false] }),
   terminationMessagePath: string(
-    "A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log` (not when privileged).",
+    "A file in the container for its last words, new for each start; 4096 bytes of it are shown. Default `/dev/termination-log`.",
   ),
   terminationMessagePolicy: string(
     "`FallbackToLogsOnError` shows the end of the log (80 lines, 2048 bytes) of what has failed without last words. Default `File`.",
@@ -288,7 +288,7 @@ const POD_SPEC: Fields = {
 
 export const METADATA: Fields = {
   annotations: map(
-    "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400.",
+    "Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400. `container.apparmor.security.beta.kubernetes.io/<container>` counts as that container's appArmorProfile and must be plain.",
     OUTPUT,
   ),
   clusterName: refused(SERVER_SET, "never"),

@@ -40,7 +40,7 @@ export interface PodManifest {
 
 /** What identifies a pod and describes it. */
 export interface ObjectMeta {
-  /** Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400. */
+  /** Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400. `container.apparmor.security.beta.kubernetes.io/<container>` counts as that container's appArmorProfile and must be plain. */
   annotations?: Input<StringMap | undefined>;
   /** Refused: set by the API server of a cluster, never by the user. */
   clusterName?: Input<string | undefined>;
@@ -243,7 +243,7 @@ export interface PodResourceClaim {
 
 /** Who the processes of a pod are and what they may do. */
 export interface PodSecurityContext {
-  /** Which AppArmor profile confines the container: none. */
+  /** Which AppArmor profile confines the container and what runs in it later. Default: none is put on it, where containerd would take its own. */
   appArmorProfile?: Input<AppArmorProfile | undefined>;
   /** A group of all containers, 0 to 2147483647. An emptyDir belongs to it, and what is made in it; files of configMap, secret, projected and downwardAPI belong to it and it may read them; a hostPath is left alone. */
   fsGroup?: Input<number | undefined>;

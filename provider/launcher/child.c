@@ -1,9 +1,9 @@
 /*
  * The child, in the order that the kernel's rules leave:
  *
- *   cgroups (before a cgroup namespace is made of them)  ->  joins, by files of the node  ->  fresh namespaces
- *   ->  root and mounts  ->  no descriptor of the node left  ->  limits, user, capabilities  ->  working directory
- *   ->  seccomp  ->  execve
+ *   cgroups (before a cgroup namespace is made of them)  ->  the AppArmor profile for execve, by the node's /proc
+ *   ->  joins, by files of the node  ->  fresh namespaces  ->  root and mounts  ->  no descriptor of the node left
+ *   ->  limits, user, capabilities  ->  working directory  ->  seccomp  ->  execve
  */
 #include "child.h"
 
@@ -170,6 +170,7 @@ void child_run(const struct child *child) {
   open_identity(config, is_exec, &identity);
   set_oom_score_adj(config);
   join_cgroups(child);
+  choose_profile(config);
   if (is_exec) {
     join_process(child->process);
   } else {

@@ -8,7 +8,7 @@ enum word {
   W_ROOT, W_READONLY, W_NEW, W_JOIN, W_HOSTNAME, W_FOLDER, W_CGROUP, W_MOUNT, W_MASK, W_ROPATH, W_DEVICE, W_SYMLINK,
   W_CWD, W_UMASK, W_UID, W_GID, W_GROUPS, W_CAPS, W_NNP, W_SECCOMP, W_RLIMIT, W_OOM_SCORE_ADJ, W_ENV, W_ARG, W_STDIO,
   W_LOG, W_LINK, W_ROTATE, W_STATUS, W_INCLUDE, W_ENVFILE, W_ENVLINE, W_ENVDIR, W_EXPAND, W_USER, W_STRICTGROUPS,
-  W_NONROOT, W_IDENTITY, W_STOPSIGNAL,
+  W_NONROOT, W_IDENTITY, W_STOPSIGNAL, W_ENVDEFAULT, W_APPARMOR,
 };
 
 static const struct {
@@ -58,6 +58,8 @@ static const struct {
     [W_NONROOT] = {"nonroot", 0, false, false},
     [W_IDENTITY] = {"identity", 1, false, false},
     [W_STOPSIGNAL] = {"stopsignal", 1, false, true},
+    [W_ENVDEFAULT] = {"envdefault", 1, true, false},
+    [W_APPARMOR] = {"apparmor", 1, false, false},
 };
 
 static struct directive *append(struct config *config, enum kind kind, u32 line, char **field, usize count) {
@@ -192,6 +194,9 @@ static bool take(struct config *config, enum word word, char **field, u32 line, 
     case W_ENV:
       append(config, ENV, line, field, 1);
       return field_variable(field[0], error);
+    case W_ENVDEFAULT:
+      append(config, ENVDEFAULT, line, field, 1);
+      return field_variable(field[0], error);
     case W_ENVFILE:
       return field_environment(append(config, ENVFILE, line, field, 3), error);
     case W_ENVLINE:
@@ -216,6 +221,8 @@ static bool take(struct config *config, enum word word, char **field, u32 line, 
       return field_absolute(field[0], &config->identity, error, "identity");
     case W_STOPSIGNAL:
       return stop_signal(field[0], &config->stop_signal, error);
+    case W_APPARMOR:
+      return field_profile(field[0], &config->apparmor, error);
     case W_STDIO:
       config->stdio = text_equal(field[0], "inherit") ? STDIO_INHERIT : STDIO_LOG;
       if (config->stdio == STDIO_INHERIT || text_equal(field[0], "log")) return true;

@@ -12,7 +12,7 @@
 #define PATH_BYTES 4096
 
 /** A directive that may be given several times and is done in order. */
-enum kind { JOIN, FOLDER, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT, ENV, ENVFILE, ENVLINE, ENVDIR };
+enum kind { JOIN, FOLDER, CGROUP, MOUNT, MASK, ROPATH, DEVICE, SYMLINK, RLIMIT, ENV, ENVFILE, ENVLINE, ENVDIR, ENVDEFAULT };
 
 struct directive {
   enum kind kind;
@@ -58,7 +58,7 @@ struct config {
   /** The image's arguments stand before this one. */
   usize include_at;
 
-  char *root, *hostname, *cwd, *seccomp, *log, *link, *status, *include, *user, *identity;
+  char *root, *hostname, *cwd, *seccomp, *apparmor, *log, *link, *status, *include, *user, *identity;
   /** CLONE_NEW* of `new`, and of `join`. */
   u32 fresh, joined;
   bool readonly, no_new_privs, has_uid, has_gid, has_groups, has_capabilities, has_oom_score_adj;

@@ -1,7 +1,7 @@
 /*
- * The environment, in Kubernetes' order: the image's, over it `envdir` (envFrom), over it `env`, `envfile` and `envline`
- * in the order of the file. A variable that is set again keeps its place. References (`expand`) see what the
- * configuration itself has defined so far, never the image's; arguments see all of that.
+ * The environment, in Kubernetes' order: `envdefault`, over it the image's, over it `envdir` (envFrom), over it `env`,
+ * `envfile` and `envline` in the order of the file. A variable that is set again keeps its place. References (`expand`)
+ * see what the configuration itself has defined so far, never `envdefault` and the image's; arguments see all of that.
  */
 #include "environment.h"
 
@@ -19,7 +19,8 @@ struct variable {
   /** NAME=VALUE. */
   char *entry;
   usize name;
-  bool image;
+  /** Comes with the image or by itself: references do not see it. */
+  bool given;
 };
 
 struct store {
@@ -48,10 +49,10 @@ static struct variable *find(struct store *store, const char *name, usize length
 
 static const char *lookup(const struct names *names, const char *name, usize length) {
   const struct variable *variable = find((struct store *)names, name, length);
-  return variable && !variable->image ? variable->entry + length + 1 : NULL;
+  return variable && !variable->given ? variable->entry + length + 1 : NULL;
 }
 
-static void set(struct store *store, char *entry, bool image) {
+static void set(struct store *store, char *entry, bool given) {
   usize length = 0;
   while (entry[length] != '=') length++;
   struct variable *variable = find(store, entry, length);
@@ -60,7 +61,7 @@ static void set(struct store *store, char *entry, bool image) {
       fail(EXIT_SETUP, "env", "there are more than %u variables", (u64)VARIABLES_MOST);
     variable = &store->variables[store->count++];
   }
-  *variable = (struct variable){entry, length, image};
+  *variable = (struct variable){entry, length, given};
 }
 
 __attribute__((noreturn)) static void too_large(void) {
@@ -204,6 +205,9 @@ void make_environment(const struct config *config, struct environment *out) {
   /* Untouched memory costs nothing. */
   store->bytes = (struct text){map_memory(BYTES_MOST), BYTES_MOST, 0};
   store->names.lookup = lookup;
+  for (usize i = 0; i < config->directive_count; i++) {
+    if (config->directives[i].kind == ENVDEFAULT) set(store, config->directives[i].field[0], true);
+  }
   for (usize i = 0; i < config->image.environment_count; i++) set(store, config->image.environment[i], true);
   for (usize i = 0; i < config->directive_count; i++) {
     if (config->directives[i].kind == ENVDIR) from_directory(store, &config->directives[i]);

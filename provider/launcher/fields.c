@@ -243,6 +243,17 @@ bool is_variable_name(const char *name) {
   return true;
 }
 
+bool field_profile(char *field, char **out, struct text *error) {
+  usize length = text_length(field);
+  bool fine = length && length <= PROFILE_MOST && field[0] != ' ' && field[length - 1] != ' ';
+  for (usize i = 0; fine && i < length; i++) fine = (u8)field[i] >= ' ' && field[i] != 0x7f;
+  *out = field;
+  if (!fine)
+    text_format(error, "apparmor %q must have between 1 and %u printable characters, and no blank at its ends", field,
+                (u64)PROFILE_MOST);
+  return fine;
+}
+
 bool field_variable(const char *field, struct text *error) {
   usize name = 0;
   while (field[name] && field[name] != '=') name++;

@@ -18,6 +18,9 @@
 /** The highest uid or gid: the next one means "unchanged" to the kernel. */
 #define ID_MOST 0xfffffffeu
 
+/** The kernel takes a page, in which "exec " comes first. */
+#define PROFILE_MOST 4090
+
 bool field_number(const char *field, u32 base, u64 most, u64 *out, struct text *error, const char *what);
 bool field_signed_number(const char *field, i32 least, i32 most, i32 *out);
 /** An absolute path; `out` may be NULL. */
@@ -34,6 +37,8 @@ bool field_mount(char **field, struct text *error);
 bool field_device(struct directive *directive, struct text *error);
 /** `name` or `uid`, and behind a colon `group` or `gid`. */
 bool field_user(char *field, char **out, struct text *error);
+/** The name of an AppArmor profile: printable, without a blank at its ends, which the kernel would take away. */
+bool field_profile(char *field, char **out, struct text *error);
 /** NAME=VALUE. */
 bool field_variable(const char *field, struct text *error);
 /** NAME or PREFIX, FILE or DIR, `required` or `optional`, which becomes number[0]. */

@@ -29,6 +29,27 @@ void read_seccomp(const struct config *config, struct seccomp *out) {
   out->instructions = instructions;
 }
 
+/**
+ * Takes effect with execve, and forbids nothing before. In the container /proc may be whatever its image and its volumes
+ * make of it, and a profile that was written to a file there would not count (CVE-2019-16884, CVE-2025-52881).
+ */
+void choose_profile(const struct config *config) {
+  if (!config->apparmor) return;
+  TEXT(value, PATH_BYTES + 8);
+  text_format(&value, "exec %s", config->apparmor);
+  /* The second one is shared by all security modules; older kernels have no other. */
+  long fd = sys(openat, AT_FDCWD, "/proc/self/attr/apparmor/exec", O_WRONLY | O_CLOEXEC);
+  if (fd == -ENOENT) fd = sys(openat, AT_FDCWD, "/proc/self/attr/exec", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) fail(EXIT_SETUP, "apparmor", "the kernel has no AppArmor: /proc/self/attr/exec: %e", (int)fd);
+  long result = sys(write, fd, value.data, value.length);
+  if (result == -ENOENT) fail(EXIT_SETUP, "apparmor", "the profile %q is not loaded", config->apparmor);
+  /* Nobody listens, or another security module that knows no such thing. */
+  if (result == -EINVAL) fail(EXIT_SETUP, "apparmor", "AppArmor is not enabled in the kernel");
+  if (result < 0) fail(EXIT_SETUP, "apparmor", "the profile %q: %e", config->apparmor, (int)result);
+  if ((usize)result != value.length) fail(EXIT_SETUP, "apparmor", "the profile %q was cut off", config->apparmor);
+  sys(close, fd);
+}
+
 void load_seccomp(const struct seccomp *seccomp) {
   if (!seccomp->count) return;
   struct sock_fprog program = {seccomp->count, seccomp->instructions};

@@ -1,5 +1,5 @@
 /*
- * Who the process is: its user, groups, capabilities, limits and system call filter.
+ * Who the process is: its user, groups, capabilities, limits, AppArmor profile and system call filter.
  */
 #ifndef BAREPOD_IDENTITY_H
 #define BAREPOD_IDENTITY_H
@@ -15,6 +15,8 @@ struct seccomp {
 };
 
 void read_seccomp(const struct config *config, struct seccomp *out);
+/** The AppArmor profile of the program that comes; called while /proc is the node's. */
+void choose_profile(const struct config *config);
 /** Everything up to the working directory; the caller then loads the filter. */
 void become(const struct config *config);
 void load_seccomp(const struct seccomp *seccomp);

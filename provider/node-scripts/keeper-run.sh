@@ -2,6 +2,9 @@
 # shellcheck disable=SC2034,SC2154 # variables of the other files
 # What the keeper does: the order of the containers, and for each of them start, wait, restart.
 
+# shellcheck source=/dev/null
+. "$bin/keeper-configure.sh"
+
 # --- one container ---
 
 prepare() { # what must be there before a start. As a kubelet does, it keeps trying. Fails once the container is to end
@@ -17,54 +20,6 @@ prepare() { # what must be there before a start. As a kubelet does, it keeps try
     [ "$pause" -le 10 ] || pause=10
   done
   [ ! -e "$dir/$name/state" ] || rm -f "$dir/$name/state"
-}
-
-configure() { # writes what the launcher's configuration lacks. Half of it would be half a confinement: it ends with the log,
-  # without which the launcher does nothing
-  look_up "$name" && find_groups || return
-  if [ -n "$namespace" ] && [ ! -d "$namespace" ]; then
-    echo "the namespace $namespace is not there" >&2
-    return 1
-  fi
-  # The first group is the container's own; the others have the limits, and nobody but their owner makes them.
-  escape "$leaf"
-  more="folder$tab$escaped$newline"
-  while IFS= read -r group; do
-    escape "$group"
-    more="${more}cgroup$tab$escaped$newline"
-  done <<END
-${groups%"$newline"}
-END
-  escape "$namespace"
-  for type in net uts ipc pid mnt cgroup; do
-    case $host in *",$type,"*) continue ;; esac
-    if [ -n "$namespace" ] && [ -e "$namespace/$type" ]; then more="${more}join$tab$type$tab$escaped/$type$newline"
-    # A v1 hierarchy looks the same from a cgroup namespace's inside: runtimes leave it out there.
-    elif [ "$type" != cgroup ] || [ -n "$v2" ]; then more="${more}new$tab$type$newline"
-    fi
-  done
-  if [ "$resolv" = yes ]; then
-    # The stub resolver of systemd-resolved listens on the node's loopback only.
-    for file in /run/systemd/resolve/resolv.conf /etc/resolv.conf; do
-      [ -e "$file" ] || continue
-      more="${more}mount$tab$file$tab/etc/resolv.conf${tab}bind${tab}ro,rprivate$tab-$newline"
-      break
-    done
-  fi
-  [ "$policy_of_message" = - ] || offer_message || return
-  more="${more}identity$tab$dir/$name/identity${newline}folder$tab$logs${newline}folder$tab${link%/*}${newline}"
-  more="${more}link$tab$link${newline}status$tab$dir/$name/status$newline"
-  printf '%s' "${more}log$tab$logs/$restarts.log$newline" > "$dir/$name/run"
-}
-
-offer_message() { # the file for the container's last words: an empty one for every start, which any user may write
-  [ -d "$logs" ] || (umask 022 && mkdir -p "$logs") || return
-  [ ! -e "$logs/termination-log" ] || rm -f "$logs/termination-log" || return
-  umask 0
-  : > "$logs/termination-log" || return
-  umask 077
-  escape "$message"
-  more="${more}mount$tab$logs/termination-log$tab$escaped${tab}bind${tab}rw,rprivate$tab-$newline"
 }
 
 collect_message() { # writes why the container was killed, and its last words, as far as a kubelet reads them
@@ -297,6 +252,7 @@ run() {
   supervisors='' sidecars='' ending='' timer=''
   trap 'interrupted=1; terminate' TERM INT
   trap 'interrupted=1; put "$dir/keeper.reason" DeadlineExceeded; terminate' USR1
+  trap 'interrupted=1; keep_new_deadline' USR2
   trap '' HUP
   printf '%s\t%s\n' "$$" "$since" > "$dir/keeper.pid"
   [ -z "$deadline" ] || keep_deadline
@@ -342,7 +298,7 @@ begin() { # starts a container, when its turn has come. Fails when the pod canno
 }
 
 terminate() { # TERM to all but the sidecars, which come last; runs in a trap, so it does not wait
-  trap '' TERM INT USR1
+  trap '' TERM INT USR1 USR2
   [ -z "$ending" ] || return 0
   ending=1
   load
@@ -365,20 +321,41 @@ send_term() { # PID of a child: one that has ended already may have left its num
   look_at "$1" && [ "$parent" = $$ ] && kill -TERM "$1"
 }
 
-keep_deadline() { # counted from the pod's first start, which the folder of the logs remembers over a reboot
-  seconds=$(date +%s)
-  look_up_first
-  { read -r first < "${logs%/*}/.started"; } 2>/dev/null || {
-    first=$seconds
-    (umask 022 && mkdir -p "${logs%/*}") && printf '%s\n' "$first" > "${logs%/*}/.started"
-  }
-  left=$((first + deadline - seconds))
+keep_deadline() {
+  find_left
   if [ "$left" -le 0 ]; then
     put "$dir/keeper.reason" DeadlineExceeded
     terminate
     return
   fi
   alarm "$left" &
+  timer=$!
+}
+
+find_left() { # sets left: seconds from now. Counted from the pod's first start, which the folder of the logs remembers over a reboot
+  seconds=$(date +%s)
+  look_up_first
+  { read -r first < "${logs%/*}/.started"; } 2>/dev/null || {
+    # Where the deadline comes later: since there is a log, or where that is not known, since there is a keeper.
+    clock
+    look_at $$
+    first=$((seconds - (now - since) / 100))
+    born=$(stat -c %W "${logs%/*}" 2>/dev/null)
+    case $born in '' | 0 | *[!0-9]*) ;; *) [ "$born" -ge "$first" ] || first=$born ;; esac
+    (umask 022 && mkdir -p "${logs%/*}") && printf '%s\n' "$first" > "${logs%/*}/.started"
+  }
+  left=$((first + deadline - seconds))
+}
+
+keep_new_deadline() { # in a shell of its own: this one is in the midst of things. Runs in a trap
+  [ -z "$timer" ] || kill -TERM "$timer" 2>/dev/null
+  (
+    load
+    [ -n "$deadline" ] || exit 0
+    find_left
+    [ "$left" -gt 0 ] || left=0
+    alarm "$left"
+  ) &
   timer=$!
 }
 

@@ -140,10 +140,15 @@ forget() { # the log, and the pod's folder of logs with the last one
 }
 
 change() {
+  load
+  before=$deadline
   while IFS=$tab read -r key one two _ <&4; do
     [ "$key" != container ] || move "$one" "$two" || return
   done 4< "$dir/keeper.spec.new"
-  mv -f "$dir/keeper.spec.new" "$dir/keeper.spec"
+  mv -f "$dir/keeper.spec.new" "$dir/keeper.spec" || return
+  load
+  if [ "$deadline" != "$before" ] && find_keeper; then kill -USR2 "$keeper"; fi
+  return 0
 }
 
 move() { # NAME CGROUP: puts a container's processes, if there are any, into what is the container's group from now on

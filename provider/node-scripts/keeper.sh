@@ -14,11 +14,14 @@
 #   keeper.sh start DIR    starts a keeper in a session of its own; returns once every container runs, or has failed to, or
 #                          after SECONDS, by default 30, that may follow
 #   keeper.sh stop DIR     ends the group: TERM, the grace period, KILL; returns when nothing of it is left
-#   keeper.sh change DIR   takes over DIR/keeper.spec.new, and moves running containers into the control groups named there
+#   keeper.sh change DIR   takes over DIR/keeper.spec.new, and moves running containers into the control groups named there;
+#                          another deadline counts at once
 #
 # DIR/keeper.spec    lines `key<TAB>value`: restart, grace, deadline, address (the file with the pod's), namespace, host,
-#                    container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK<TAB>RESOLV<TAB>KIND<TAB>POLICY<TAB>MESSAGE, and at last end.
-#                    KIND is init, sidecar or main; POLICY and MESSAGE are of the termination message, or -
+#                    container<TAB>NAME<TAB>CGROUP<TAB>LOGS<TAB>LINK<TAB>RESOLV<TAB>KIND<TAB>POLICY<TAB>MESSAGE<TAB>CONTROLS
+#                    <TAB>DEVICES, and at last end. KIND is init, sidecar or main; POLICY and MESSAGE are of the termination
+#                    message, or -; CONTROLS is how the container sees its control groups, ro or rw, or - when it does not;
+#                    DEVICES is - or all (of the node's), followed by :FOLDER for each that they must not be made in
 # DIR/keeper.prepare a file, there when prepare.sh DIR is to run before each start
 # DIR/keeper.pid     PID<TAB>START of the keeper, empty once it has ended
 # DIR/keeper.ending  there once it ends all: until when, in hundredths of a second since the boot
@@ -62,13 +65,13 @@ load() { # sets policy, grace, deadline, address_file, namespace, host
 
 each() { # COMMAND…: runs it for each container, with its name, cgroup and what else its line says
   [ -e "$dir/keeper.spec" ] || return 0
-  while IFS=$tab read -r key name cgroup logs link resolv kind policy_of_message message <&3; do
+  while IFS=$tab read -r key name cgroup logs link resolv kind policy_of_message message controls devices <&3; do
     [ "$key" != container ] || "$@" || return
   done 3< "$dir/keeper.spec"
 }
 
 look_up() { # NAME: sets the same for one container
-  while IFS=$tab read -r key name cgroup logs link resolv kind policy_of_message message; do
+  while IFS=$tab read -r key name cgroup logs link resolv kind policy_of_message message controls devices; do
     [ "$key" = container ] && [ "$name" = "$1" ] && return
   done < "$dir/keeper.spec"
   return 1

@@ -80,24 +80,22 @@ sign() { # SECONDS AUDIENCE NAMESPACE POD NODE ACCOUNT: sets token
   token=$head.$body.$(printf %s "$head.$body" | openssl dgst -sha256 -sign "$issuer/key.pem" | base64url)
 }
 
-project_token() { # PATH MODE SECONDS NAMESPACE POD NODE ACCOUNT USER AUDIENCE
+project_token() { # PATH MODE SECONDS NAMESPACE POD NODE ACCOUNT AUDIENCE
   tokens=$((tokens + 1))
   kept=$dir/volume.${specification##*/}.$tokens.token
   now=$(date +%s)
   at=0 seconds='' account='' audience='' token=''
   [ ! -e "$kept" ] || { IFS=$tab read -r at seconds account audience; read -r token; } < "$kept"
-  if [ "$seconds" != "$3" ] || [ "$account" != "$7" ] || [ "$audience" != "$9" ] || [ "$now" -ge "$at" ]; then
-    sign "$3" "$9" "$4" "$5" "$6" "$7" || return
+  if [ "$seconds" != "$3" ] || [ "$account" != "$7" ] || [ "$audience" != "$8" ] || [ "$now" -ge "$at" ]; then
+    sign "$3" "$8" "$4" "$5" "$6" "$7" || return
     at=$(($3 * 4 / 5))
     # As a kubelet does, none is kept longer than a day.
     [ "$at" -le 86400 ] || at=86400
     at=$((now + at))
-    printf '%s\t%s\t%s\t%s\n%s\n' "$at" "$3" "$7" "$9" "$token" > "$kept.new" && mv -f "$kept.new" "$kept" || return
+    printf '%s\t%s\t%s\t%s\n%s\n' "$at" "$3" "$7" "$8" "$token" > "$kept.new" && mv -f "$kept.new" "$kept" || return
   fi
   if [ -z "$renew_at" ] || [ "$at" -lt "$renew_at" ]; then renew_at=$at; fi
-  place "$1" "$2" || return
-  [ "$8" = - ] || chown "$8" "$new/$1" || return
-  printf %s "$token" > "$new/$1"
+  place "$1" "$2" && printf %s "$token" > "$new/$1"
 }
 
 is_running() { # FILE: with PID<TAB>START

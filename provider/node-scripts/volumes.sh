@@ -8,8 +8,9 @@
 #   all       FOLDER MODE NEED           every file of FOLDER
 #   file      FILE MODE NEED PATH        one file of the node, as PATH
 #   text      MODE PATH CONTENT          \\, \n and \t stand for a backslash, a newline and a tab
-#   token     PATH MODE SECONDS NAMESPACE POD NODE ACCOUNT USER AUDIENCE   see tokens.sh; NODE as JSON has it, USER or -
-#   group     GID                        comes first: whose files they are, readable for the group
+#   token     PATH MODE SECONDS NAMESPACE POD NODE ACCOUNT AUDIENCE   see tokens.sh; NODE as JSON has it
+#   owner     UID PATH                   whose that file is, which a line before says
+#   group     GID                        whose all files and folders are, readable for the group
 # NEED is required or optional. MODE is octal.
 #
 # As a kubelet's AtomicWriter does: the files lie in a folder of their own, the link ..data leads there, each name in the
@@ -27,13 +28,14 @@ render_volumes() { # of volumes that cannot be filled the others know nothing. F
 
 render_volume() {
   volume='' new='' group='' names=/ tokens=0 renew_at=''
-  while IFS=$tab read -r word one two three four five six seven eight nine; do
+  while IFS=$tab read -r word one two three four five six seven eight; do
     case $word in
       folder) volume=$one; begin_volume || return ;;
       all) project_all "$one" "$two" "$three" || return ;;
       file) project_file "$one" "$two" "$three" "$four" || return ;;
       text) place "$two" "$one" && printf %b "$three" > "$new/$two" || return ;;
-      token) project_token "$one" "$two" "$three" "$four" "$five" "$six" "$seven" "$eight" "$nine" || return ;;
+      token) project_token "$one" "$two" "$three" "$four" "$five" "$six" "$seven" "$eight" || return ;;
+      owner) chown -- "$one" "$new/$two" || return ;;
       group) group=$one ;;
     esac
   done < "$specification"
@@ -59,7 +61,11 @@ place() { # PATH MODE: makes the file, its content to come, with its mode and th
   case $1 in */*) (umask 022; mkdir -p -- "$new/${1%/*}") || return ;; esac
   : > "$new/$1" && chmod "$2" "$new/$1" || return
   case $names in */"${1%%/*}"/*) ;; *) names=$names${1%%/*}/ ;; esac
-  [ -z "$group" ] || { chown ":$group" "$new/$1" && chmod g+r "$new/$1"; }
+}
+
+hand_over() { # to the group: as a kubelet does for fsGroup, which adds to the modes and takes nothing away
+  chgrp -R -- "$group" "$new" && chmod -R ug+r "$new" && find "$new" -type d -exec chmod g+xs {} + || return
+  chgrp -- "$group" "$volume" && chmod 2755 "$volume"
 }
 
 project_all() { # FOLDER MODE NEED
@@ -95,6 +101,7 @@ list_files() { # FOLDER: what tells one generation from another
 }
 
 finish_volume() {
+  [ -z "$group" ] || hand_over || return
   if [ -L "$volume/..data" ] && [ "$(list_files "$volume/..data/")" = "$(list_files "$new")" ]; then
     rm -rf -- "$new"
     trap - EXIT

@@ -23,7 +23,7 @@ const holder = "barepod.controllers";
 export const applyScript = `(
 p=$1 memory=$2 memsw=$3 swap=$4 swappiness=$5 quota=$6 shares=$7 weight=$8 pids=$9
 shift 9
-cpus=$1 mems=$2 needed=$3
+cpus=$1 mems=$2 needed=$3 together=$4
 set --
 ${findHierarchies}
 [ -z "$v1" ] || case " $needed " in *' cpuset '*) hierarchies="$hierarchies cpuset" ;; esac
@@ -124,14 +124,26 @@ while read -r n; do { echo "$n" > "$d/cgroup.procs"; } 2>/dev/null; done < "$fro
 done
 
 group memory
+below_use() {
+echo "memoryMax $memory is below what is in use: $used bytes. $1" >&2
+exit 1
+}
 put_memory() {
 { printf '%s\\n' "$memory" > "$g/memory.limit_in_bytes"; } 2>/dev/null && return
 read -r used < "$g/memory.usage_in_bytes"
-if [ "$used" -gt "$memory" ]; then
-echo "memoryMax $memory is below what is in use: $used bytes. cgroup v1 refuses that" >&2
-exit 1
-fi
+[ "$used" -le "$memory" ] || below_use 'cgroup v1 refuses that'
 put memory.limit_in_bytes "$memory" max
+}
+# v2 would end processes: first what it can take back, which it does for memory.high.
+make_room() {
+[ "$memory" != max ] && [ -n "$g" ] && [ -e "$g/memory.high" ] || return 0
+read -r used < "$g/memory.current"
+[ "$used" -gt "$memory" ] || return 0
+read -r high < "$g/memory.high"
+echo "$memory" > "$g/memory.high"
+read -r used < "$g/memory.current"
+echo "$high" > "$g/memory.high"
+[ "$used" -le "$memory" ] || below_use 'The kernel would end processes at once'
 }
 swaps() { { read -r n && read -r n; } < /proc/swaps; }
 if [ -n "$g" ] && [ -e "$g/memory.limit_in_bytes" ]; then
@@ -145,8 +157,10 @@ if [ "$memsw" -ge "$now" ]; then put memory.memsw.limit_in_bytes "$memsw" max &&
 else put_memory && put memory.memsw.limit_in_bytes "$memsw" max; fi
 else put_memory; fi
 else
+make_room
 put memory.max "$memory" max
 [ -z "$g" ] || [ ! -e "$g/memory.swap.max" ] || put memory.swap.max "$swap" max
+[ -z "$g" ] || [ ! -e "$g/memory.oom.group" ] || put memory.oom.group "$together" 0
 fi
 if [ "$swap" != max ] && [ ! -e "$g/memory.memsw.limit_in_bytes" ] && [ ! -e "$g/memory.swap.max" ] && swaps; then
 echo 'memorySwapMax: the node has swap, and its kernel keeps no account of it (start it with swapaccount=1)' >&2
@@ -162,6 +176,12 @@ if [ -n "$v1" ] && [ -d cpu ]; then
 put cpu.shares "$shares" 1024
 [ "$quota" != max ] || quota=-1
 [ "$quota" = -1 ] || put cpu.cfs_period_us ${CPU_PERIOD} ''
+# v1 refuses less than a group below has, where v2 takes the least of all: those below are lowered first, from the leaves.
+[ "$quota" = -1 ] || [ -z "$g" ] || { echo "$quota" > "$g/cpu.cfs_quota_us"; } 2>/dev/null ||
+find "$g" -mindepth 1 -depth -type d | while IFS= read -r d; do
+{ read -r period < "$d/cpu.cfs_period_us" && read -r now < "$d/cpu.cfs_quota_us"; } 2>/dev/null || continue
+[ "$period" != ${CPU_PERIOD} ] || [ "$now" -le "$quota" ] || echo "$quota" > "$d/cpu.cfs_quota_us"
+done
 put cpu.cfs_quota_us "$quota" -1
 else
 put cpu.weight "$weight" 100
@@ -235,7 +255,7 @@ d=\${line%/*} c=\${line##*/}
 # What is handed on further the kernel keeps; but limits that somebody set right below would be lost without a word.
 for f in "$d"/*/"$c".*; do
 case $f in
-*/memory.min|*/memory.low) default=0 ;;
+*/memory.min|*/memory.low|*/memory.oom.group) default=0 ;;
 */memory.high|*/memory.max|*/memory.swap.max|*/pids.max) default=max ;;
 */cpu.weight) default=100 ;;
 */cpu.max) default='max ${CPU_PERIOD}' ;;

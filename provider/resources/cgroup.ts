@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { type Command, raw } from "../command/command";
 import { type CGroupState, cgroupAt } from "../facts/cgroup";
-import { type Field, type Fields, integer, optional, parsed, required, text } from "../fields";
+import { boolean, type Field, type Fields, integer, optional, parsed, required, text } from "../fields";
 import { ownersFolder } from "../frame";
 import { CPU_PERIOD, cpuQuota, cpuWeight as weightOfShares } from "../kubernetes/resources";
 import { objectName } from "../naming";
@@ -19,7 +19,8 @@ export interface CGroupArgs extends PrimitiveArgs {
   readonly path: pulumi.Input<string>;
   /**
    * The most memory that the processes may use together: bytes, or a quantity such as `200Mi`. The kernel rounds it down
-   * to whole pages. Beyond it the kernel reclaims, and then kills. On cgroup v1 it cannot be lowered below what is in use.
+   * to whole pages. Beyond it the kernel reclaims, and then kills. It cannot be lowered below what is in use, as far as the
+   * kernel cannot take that back.
    * @defaultValue no limit
    */
   readonly memoryMax?: pulumi.Input<Memory> | undefined;
@@ -30,23 +31,31 @@ export interface CGroupArgs extends PrimitiveArgs {
    */
   readonly memorySwapMax?: pulumi.Input<Memory> | undefined;
   /**
+   * Whether the kernel ends all processes of the group together when memory runs out, instead of the largest one. Only
+   * cgroup v2 can; on v1 this has no effect.
+   * @defaultValue false
+   */
+  readonly memoryOomGroup?: pulumi.Input<boolean> | undefined;
+  /**
    * How readily the kernel swaps, 0 (hardly) to 200. Only cgroup v1 has it; on v2 use `memorySwapMax: 0`.
    * @defaultValue as the group above has it
    */
   readonly memorySwappiness?: pulumi.Input<number> | undefined;
   /**
-   * The most processor time: CPUs as a number, or a quantity such as `500m`, in periods of 100 ms; at least `10m`.
+   * The most processor time: CPUs as a number, or a quantity such as `500m`, in periods of 100 ms; at least `10m`. On v1
+   * groups below that have more are lowered to it, as v2 does by itself.
    * @defaultValue no limit
    */
   readonly cpuMax?: pulumi.Input<Cpu> | undefined;
   /**
    * The weight against sibling groups when processors are scarce, 1 to 10000, as cgroup v2 has it. On v1 it becomes the
-   * shares that Kubernetes' formula turns into this weight. Not together with `cpuShares`.
+   * shares that container runtimes turn into this weight, or `cpuShares` if they are given too.
    * @defaultValue 100
    */
   readonly cpuWeight?: pulumi.Input<number> | undefined;
   /**
-   * The same as cgroup v1 has it, 2 to 262144, 1024 for each requested CPU. On v2 Kubernetes' formula turns it into a weight.
+   * The same as cgroup v1 has it, 2 to 262144, 1024 for each requested CPU. On v2 it becomes the weight that container
+   * runtimes make of it (1024 → 100), or `cpuWeight` if that is given too.
    * @defaultValue 1024
    */
   readonly cpuShares?: pulumi.Input<number> | undefined;
@@ -72,6 +81,7 @@ export interface CGroupInputs extends NodeInputs {
   readonly path: string;
   readonly memoryMax?: Memory | undefined;
   readonly memorySwapMax?: Memory | undefined;
+  readonly memoryOomGroup?: boolean | undefined;
   readonly memorySwappiness?: number | undefined;
   readonly cpuMax?: Cpu | undefined;
   readonly cpuWeight?: number | undefined;
@@ -92,6 +102,7 @@ const fields: Fields = {
   path: required(groupPath),
   memoryMax: optional(parsed((value) => memoryBytes(value as Memory, ""))),
   memorySwapMax: optional(parsed((value) => memoryBytes(value as Memory, ""))),
+  memoryOomGroup: optional(boolean()),
   memorySwappiness: optional(integer(0, 200)),
   cpuMax: optional(parsed(cpuLimit)),
   cpuWeight: optional(integer(1, 10_000)),
@@ -106,14 +117,10 @@ export const cgroupSpec = defineSpec<CGroupInputs, CGroupState>({
   type: "CGroup",
   identity: ["path"],
   fields,
-  check: ({ memoryMax, memorySwapMax, cpuWeight, cpuShares }) => [
-    ...(memorySwapMax !== undefined && memoryMax === undefined
+  check: ({ memoryMax, memorySwapMax }) =>
+    memorySwapMax !== undefined && memoryMax === undefined
       ? [{ path: "memorySwapMax", reason: "needs memoryMax: cgroup v1 limits only the sum of memory and swap" }]
-      : []),
-    ...(cpuWeight !== undefined && cpuShares !== undefined
-      ? [{ path: "cpuShares", reason: "says the same as cpuWeight; give one of them" }]
-      : []),
-  ],
+      : [],
   observe: ({ path }) => cgroupAt(path),
   plan: (inputs, seen) => (seen !== undefined && isAsWanted(inputs, seen) ? [] : [apply(inputs)]),
   undo: ({ path }) => [remove(path)],
@@ -148,6 +155,7 @@ export class CGroup extends NodeResource {
   declare readonly path: pulumi.Output<string>;
   declare readonly memoryMax: pulumi.Output<Memory | undefined>;
   declare readonly memorySwapMax: pulumi.Output<Memory | undefined>;
+  declare readonly memoryOomGroup: pulumi.Output<boolean | undefined>;
   declare readonly memorySwappiness: pulumi.Output<number | undefined>;
   declare readonly cpuMax: pulumi.Output<Cpu | undefined>;
   declare readonly cpuWeight: pulumi.Output<number | undefined>;
@@ -233,19 +241,22 @@ function drift(inputs: CGroupInputs, seen: CGroupState): Partial<CGroupInputs> {
 /** What the node contradicts; what is not given is wanted as the kernel has it by default. */
 function differences(inputs: CGroupInputs, seen: CGroupState): Partial<CGroupInputs> {
   const want = wanted(inputs);
-  const { memorySwappiness, cpusetCpus, cpusetMems } = inputs;
+  const { memoryOomGroup = false, memorySwappiness, cpusetCpus, cpusetMems } = inputs;
   const weight = seen.cpuWeight ?? (seen.cpuShares === undefined ? undefined : weightOf(seen.cpuShares));
   const shares = seen.cpuShares ?? (seen.cpuWeight === undefined ? undefined : sharesOf(seen.cpuWeight));
   // The controller may be absent where nothing is asked of it.
   const sameWeight = seen.cpuShares === undefined ? (weight ?? 100) === want.weight : shares === want.shares;
+  // Given both, what this node goes by.
+  const isWeight = inputs.cpuShares === undefined || (inputs.cpuWeight !== undefined && seen.cpuShares === undefined);
   return {
     ...(samePages(want.memory, seen.memoryMax) ? {} : { memoryMax: seen.memoryMax }),
     ...(sameSwap(want, seen) ? {} : { memorySwapMax: swapOf(seen) }),
+    ...(memoryOomGroup === (seen.oomGroup ?? memoryOomGroup) ? {} : { memoryOomGroup: seen.oomGroup }),
     ...(memorySwappiness === undefined || memorySwappiness === seen.swappiness
       ? {}
       : { memorySwappiness: seen.swappiness }),
     ...(sameQuota(want.quota, seen.cpuMax) ? {} : { cpuMax: seen.cpuMax && seen.cpuMax.quota / seen.cpuMax.period }),
-    ...(sameWeight ? {} : inputs.cpuShares === undefined ? { cpuWeight: weight } : { cpuShares: shares }),
+    ...(sameWeight ? {} : isWeight ? { cpuWeight: weight } : { cpuShares: shares }),
     ...(want.pids === seen.pidsMax ? {} : { pidsMax: seen.pidsMax }),
     ...(sameList(cpusetCpus, seen.cpusetCpus, seen.inherited.cpus) ? {} : { cpusetCpus: seen.cpusetCpus }),
     ...(sameList(cpusetMems, seen.cpusetMems, seen.inherited.mems) ? {} : { cpusetMems: seen.cpusetMems }),
@@ -299,7 +310,7 @@ function members(list: string): number[] {
 /** Makes the group, as far as it is missing, and sets all of its limits: for v1, v2 and hybrid, as the node has it. */
 function apply(inputs: CGroupInputs): Command {
   const { memory, memoryAndSwap, swap, quota, shares, weight, pids } = wanted(inputs);
-  const { memorySwappiness = "", cpusetCpus = "", cpusetMems = "" } = inputs;
+  const { memoryOomGroup = false, memorySwappiness = "", cpusetCpus = "", cpusetMems = "" } = inputs;
   return raw(
     "make the control group and set its limits",
     applyScript,
@@ -315,6 +326,7 @@ function apply(inputs: CGroupInputs): Command {
     cpusetCpus,
     cpusetMems,
     neededControllers(inputs).join(" "),
+    memoryOomGroup ? 1 : 0,
   );
 }
 

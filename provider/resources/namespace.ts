@@ -37,7 +37,7 @@ export interface NamespaceArgs extends PrimitiveArgs {
    * Kernel settings (sysctl(8)) in these namespaces, such as `{ "net.ipv4.ip_unprivileged_port_start": "0" }`: `net.*` needs
    * `net` among the types; `kernel.shm*`, `kernel.msg*`, `kernel.sem` and `fs.mqueue.*` need `ipc`. Values change in place;
    * taking one away replaces the Namespace.
-   * @defaultValue none
+   * @defaultValue the kernel's; with `net`, as in containerd, every user may bind the ports below 1024 and send pings
    */
   readonly sysctls?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
 }
@@ -254,7 +254,9 @@ echo $!
 fi
 case $types in *" mnt "*) umount -l ${folder} || exit ;; esac
 [ -z "$2" ] || printf %s "$2" > /proc/sys/kernel/hostname || exit
-case $types in *" net "*) exec ip link set dev lo up ;; esac
+case $types in *" net "*)
+cd /proc/sys/net/ipv4 && { [ ! -e ip_unprivileged_port_start ] || echo 0 > ip_unprivileged_port_start; } &&
+echo "0 2147483647" > ping_group_range && exec ip link set dev lo up ;; esac
 ' sh "$types" "$hostname" "$launcher"
 }
 pause=$(start unshare "$@")

@@ -3,6 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Lifecycle, Probe } from "../kubernetes/actions";
 import type { ImageDefaults, Variable, Volume } from "../launcher-config";
 import type { NodeInputs, PrimitiveArgs } from "../resource";
+import type { AppArmorProfileArgs } from "./process-apparmor";
 import type { Dns, Hosts } from "./process-network";
 import type { HostPath, Projection } from "./process-projections";
 import type { FoundProfiles, SeccompProfileArgs } from "./process-seccomp";
@@ -19,8 +20,8 @@ export interface ContainerArgs {
    */
   readonly imageDefaults?: pulumi.Input<ImageDefaults> | undefined;
   /**
-   * The environment, besides PATH. Values may be secrets.
-   * @defaultValue only PATH
+   * The environment, besides PATH, HOME and, with `hosts`, HOSTNAME. Values may be secrets.
+   * @defaultValue only these
    */
   readonly env?: pulumi.Input<Record<string, pulumi.Input<string>>> | undefined;
   /**
@@ -98,8 +99,14 @@ export interface ContainerArgs {
    */
   readonly seccompProfile?: pulumi.Input<SeccompProfileArgs> | undefined;
   /**
+   * Which AppArmor profile confines it. One that the node cannot give is an error before anything is made.
+   * @defaultValue none: that of whoever has logged in, as a rule none
+   */
+  readonly appArmorProfile?: pulumi.Input<AppArmorProfileArgs> | undefined;
+  /**
    * How soon the kernel ends it when the node runs out of memory, -1000 (never) to 1000 (first). Where the node does not
-   * permit a negative one, a warning says so. Changes in place, and counts from the next start on. Not with `memoryRequest`.
+   * permit a negative one, a warning says so. Changes in place, and counts from the next start on; in a `pod`, whose QoS
+   * class it tells, another one replaces the Process. Not with `memoryRequest`.
    * @defaultValue the login's
    */
   readonly oomScoreAdj?: pulumi.Input<number> | undefined;
@@ -176,7 +183,8 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
    */
   readonly terminationGracePeriodSeconds?: pulumi.Input<number> | undefined;
   /**
-   * Seconds after its first start when all of it is ended, 1 or more, reboots included. Changing this replaces the Process.
+   * Seconds after its first start when all of it is ended, 1 or more, reboots included. Set or shortened in place; a longer
+   * one, or none any more, replaces the Process.
    * @defaultValue none
    */
   readonly activeDeadlineSeconds?: pulumi.Input<number> | undefined;
@@ -250,6 +258,7 @@ export interface Container {
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
   readonly seccompProfile?: SeccompProfileArgs;
+  readonly appArmorProfile?: AppArmorProfileArgs;
   readonly oomScoreAdj?: number;
   readonly memoryRequest?: number;
   readonly kind?: "init" | "sidecar";

@@ -18,7 +18,9 @@ import {
 import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
+import { loadProfile, profileOf, unloadProfile } from "./process-apparmor";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
+import { controlsOf, devicesOf } from "./process-controls";
 import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
 import { findScore, oomInputs, oomOf } from "./process-oom";
 import {
@@ -49,6 +51,7 @@ function commands(inputs: ProcessInputs, locked: typeof underLock): Command[] {
     ...findMountPoints(inputs),
     ...findTools(containersOf(inputs)),
     ...makeFiles(inputs),
+    ...loadProfile(inputs).map((command) => locked("load the AppArmor profile", command)),
     // A Node keeps them as long as it is there; otherwise they go with the last Process, whose folder is ours now.
     either(
       all(...[nodeFolder, ...logFolders].map((path) => sh("test", "-d", path))),
@@ -223,6 +226,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
       logsOf(inputs),
       ...containersOf(inputs).map((container) => linkOf(inputs, container)),
     ),
+    ...unloadProfile(inputs).map((command) => underLock("unload the AppArmor profile", command)),
     ...removeVolumes(inputs),
     ...ephemeralFolders(inputs).flatMap(({ source: path }) => [
       ...removeTree(path),
@@ -247,6 +251,7 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
 /** What of the keeper's settings the node has otherwise; they change in place. */
 export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
   const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
+  const isSameDeadline = seen.deadline === (inputs.activeDeadlineSeconds ?? undefined);
   const isMoved = (each: Container): boolean =>
     seen.cgroups[each.name ?? ""] !== (each.cgroup ?? undefined) ||
     (seen.oom[each.name ?? ""]?.wanted ?? "") !== oomOf(each);
@@ -264,6 +269,7 @@ export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<Pro
     ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
     ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
     ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
+    ...(isSameDeadline ? {} : { activeDeadlineSeconds: seen.deadline }),
     ...(!moved ? {} : containers === undefined ? found("main") : { containers: containers.map(groups) }),
   };
 }
@@ -298,6 +304,8 @@ function keeperSpec(inputs: ProcessInputs): string {
       getsResolvConf(inputs, container) ? "yes" : "no",
       container.kind ?? "main",
       ...messageOf(inputs, container),
+      controlsOf(container, inputs),
+      devicesOf(container, inputs),
     ]),
     ["end"],
   ];
@@ -309,12 +317,12 @@ function addressOf({ namespace }: ProcessInputs): string {
   return namespace === undefined ? "-" : addressFile(namespace);
 }
 
-/** A container's termination message: its policy and its file. In the node's own /dev nothing is made. */
+/** A container's termination message: its policy and its file. In a volume in place of /dev nothing is made. */
 function messageOf(inputs: ProcessInputs, container: Container): [policy: string, path: string] {
-  const { rootFs, terminationMessagePath, terminationMessagePolicy, privileged, volumes = [] } = container;
+  const { rootFs, terminationMessagePath, terminationMessagePolicy, volumes = [] } = container;
   const isPods = inputs.pod !== undefined && rootFs !== undefined && !sharesWithNode(inputs, "mnt");
   const path = terminationMessagePath ?? (isPods ? defaultTerminationMessagePath : undefined);
-  const isNodes = path?.startsWith("/dev/") && (privileged === true || volumes.some(({ target }) => target === "/dev"));
+  const isNodes = path?.startsWith("/dev/") && volumes.some(({ target }) => target === "/dev");
   return path === undefined || isNodes ? ["-", "-"] : [terminationMessagePolicy ?? "File", path];
 }
 
@@ -345,6 +353,7 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
   const { add = [], drop = [] } = container.capabilities ?? {};
   const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, imageDefaults } = container;
   const seccomp = isFiltered(container) ? `${processFolder(inputs.name)}/${container.name}/seccomp` : undefined;
+  const apparmor = profileOf(container);
   const stopSignal = signalNumber(container.stopSignal ?? "");
   const { variables, expand } = container;
   const optionals = {
@@ -357,6 +366,7 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     supplementalGroups,
     stopSignal,
     seccomp,
+    apparmor,
   };
   return {
     ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as Pick<
@@ -365,13 +375,14 @@ function complete(inputs: ProcessInputs, container: Container): ContainerConfig 
     >),
     command: container.command ?? [],
     ...(imageDefaults === undefined ? {} : { imageDefaults }),
-    env: {
-      // Of an image, its own variables come before these.
+    // What a container runtime gives: an image, and whoever declares the container, may say otherwise.
+    envDefaults: {
       ...(imageDefaults === undefined && { PATH: defaultPath }),
       // In a root of its own the launcher finds it.
       ...(rootFs === undefined && { HOME: homeOf(runAsUser) }),
-      ...container.env,
+      ...(inputs.hosts?.kernelName !== undefined && { HOSTNAME: inputs.hosts.kernelName }),
     },
+    env: container.env ?? {},
     addCapabilities: add,
     dropCapabilities: drop,
     allowPrivilegeEscalation: container.allowPrivilegeEscalation ?? true,

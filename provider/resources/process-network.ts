@@ -18,7 +18,7 @@ export interface Hosts {
   /** What follows the host name in its full name. */
   readonly domain?: string | undefined;
   /**
-   * What /etc/hostname says.
+   * What /etc/hostname says, and the variable HOSTNAME.
    * @defaultValue `hostname`
    */
   readonly kernelName?: string | undefined;

@@ -4,12 +4,24 @@
  *
  * DIR/NAME/oom: what is wanted, a TAB, and the number that the container gets. It counts from the next start on.
  */
-import type { Container } from "./process-args";
+import { type Container, containersOf, type ProcessInputs } from "./process-args";
 
 /** What is wanted of a container, as one word: a number, `share=BYTES`, or nothing. */
 export function oomOf({ oomScoreAdj, memoryRequest }: Container): string {
   if (typeof oomScoreAdj === "number") return String(oomScoreAdj);
   return typeof memoryRequest === "number" ? `share=${memoryRequest}` : "";
+}
+
+/**
+ * Whether a pod's containers are of another QoS class than before, which a running pod keeps in Kubernetes: the numbers of
+ * Guaranteed and BestEffort are fixed, and what a Burstable one asks for may change.
+ */
+export function changesClass(olds: ProcessInputs, news: ProcessInputs): boolean {
+  if ((olds.pod ?? undefined) === undefined) return false;
+  const classes = (inputs: ProcessInputs) =>
+    containersOf(inputs).map((each) => oomOf(each).replace(/^share=.*/, "share"));
+  const before = classes(olds);
+  return classes(news).some((each, i) => each !== "" && (before[i] ?? "") !== "" && each !== before[i]);
 }
 
 /** The same as inputs. */

@@ -32,6 +32,11 @@ export interface ProjectedFile {
   /** Permission bits, 0 to 0o777. */
   readonly mode: number;
   /**
+   * Whose it is, 0 to 2147483647; not with `folder`.
+   * @defaultValue 0
+   */
+  readonly user?: number;
+  /**
    * Whether the containers start without the folder or the file.
    * @defaultValue false: they wait for it
    */
@@ -49,11 +54,6 @@ export interface ProjectedToken {
    * @defaultValue `default`
    */
   readonly serviceAccount?: string;
-  /**
-   * The file's owner.
-   * @defaultValue 0
-   */
-  readonly user?: number;
 }
 
 /** A volume of such files, which containers see at {@link projectionFolder}: on a tmpfs, renewed when a source changes. */
@@ -61,7 +61,10 @@ export interface Projection {
   /** A DNS label, unique in the Process. */
   readonly name: string;
   readonly files: readonly ProjectedFile[];
-  /** A group that all files belong to, and that may read them. */
+  /**
+   * The group of its files and folders, 0 to 2147483647, which may read all of them whatever their modes say.
+   * @defaultValue root's, with the modes as they are
+   */
   readonly group?: number;
 }
 
@@ -71,6 +74,7 @@ export interface HostPath {
   readonly type: string;
 }
 
+const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 1024 * 1024, empty: true, controls: true });
 const relative = text({ max: 4095, pattern: /^(?!\/)(?!\.\.)/, form: "a relative path that does not begin with .." });
 
@@ -95,16 +99,16 @@ export const projectionFields: Fields = {
                   serviceAccount: optional(
                     text({ max: 253, pattern: /^[a-z0-9][a-z0-9.-]*$/, form: "a DNS subdomain" }),
                   ),
-                  user: optional(integer(0, 2 ** 31 - 1)),
                 }),
               ),
               path: optional(relative),
               mode: required(integer(0, 0o777)),
+              user: optional(id),
               optional: optional(boolean()),
             }),
           ),
         ),
-        group: optional(integer(0, 2 ** 31 - 1)),
+        group: optional(id),
       }),
     ),
   ),
@@ -129,6 +133,8 @@ export function checkProjections({ projections = [] }: ProcessInputs): Problem[]
         (key) => (file[key] ?? undefined) !== undefined,
       );
       if (given.length !== 1) return [{ path: at, reason: "must have one of folder, file, text and token" }];
+      if (given[0] === "folder" && (file.user ?? undefined) !== undefined)
+        return [{ path: `${at}.user`, reason: "must not be given with folder" }];
       return (given[0] === "folder") === ((file.path ?? undefined) === undefined)
         ? []
         : [{ path: `${at}.path`, reason: "is required, but not with folder" }];
@@ -173,8 +179,8 @@ function volumeFiles(inputs: ProcessInputs): [name: string, content: string][] {
     [
       ["program", preparePath()],
       ["folder", projectionFolder(inputs.name, name)],
+      ...files.flatMap((file) => [lineOf(inputs, file), ...ownerOf(file)]),
       ...((group ?? undefined) === undefined ? [] : [["group", String(group)]]),
-      ...files.map((file) => lineOf(inputs, file)),
     ]
       .map((line) => `${line.join("\t")}\n`)
       .join(""),
@@ -189,12 +195,15 @@ function lineOf(inputs: ProcessInputs, projected: ProjectedFile): string[] {
   if (file !== undefined) return ["file", file, bits, need, place];
   if (token !== undefined) {
     const { namespace, name } = inputs.pod ?? { namespace: "default", name: inputs.name };
-    const { expirationSeconds, serviceAccount, user, audience } = token;
+    const { expirationSeconds, serviceAccount = "default", audience } = token;
     const node = JSON.stringify(inputs.node).slice(1, -1);
-    const whose = [serviceAccount ?? "default", String(user ?? "-")];
-    return ["token", place, bits, String(expirationSeconds), namespace, name, node, ...whose, audience];
+    return ["token", place, bits, String(expirationSeconds), namespace, name, node, serviceAccount, audience];
   }
   return ["text", bits, place, escapeText(content ?? "")];
+}
+
+function ownerOf({ path: place = "", user }: ProjectedFile): string[][] {
+  return (user ?? undefined) === undefined ? [] : [["owner", String(user), place]];
 }
 
 function escapeText(content: string): string {

@@ -20,10 +20,11 @@ import { boundedName, uidOf } from "../naming";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
 import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
+import { appArmorField, appArmorProblems, checkAppArmor } from "./process-apparmor";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
 import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
-import { oomWarnings } from "./process-oom";
+import { changesClass, oomWarnings } from "./process-oom";
 import { checkProjections, projectionFields } from "./process-projections";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
 import {
@@ -100,6 +101,7 @@ const containerFields: Fields = {
   maskedPaths: optional(list(path())),
   readonlyPaths: optional(list(path())),
   seccompProfile: optional(seccompField),
+  appArmorProfile: optional(appArmorField),
   oomScoreAdj: optional(integer(-1000, 1000)),
   memoryRequest: optional(integer(0, Number.MAX_SAFE_INTEGER)),
   ...actionFields,
@@ -116,7 +118,6 @@ const immutable = [
   "hostNamespaces",
   "mounts",
   "interfaces",
-  "activeDeadlineSeconds",
   "pod",
   "resolvConf",
   "hosts",
@@ -132,7 +133,8 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
   cannotChange: (olds, news) => [
     // An unknown group is one that is about to be replaced: it can only go once nothing runs in it.
     ...(containsUnknown(news.cgroup) ? (["cgroup"] as const) : []),
-    ...(sameContainers(olds.containers, news.containers) ? [] : (["containers"] as const)),
+    ...(sameContainers(olds.containers, news.containers) && !changesClass(olds, news) ? [] : (["containers"] as const)),
+    ...(isPutOff(olds, news) ? (["activeDeadlineSeconds"] as const) : []),
   ],
   fields: {
     ...containerFields,
@@ -175,7 +177,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     deadlineMs: ((inputs.terminationGracePeriodSeconds ?? 30) + 60) * 1000,
     removing: `ending, at most ${inputs.terminationGracePeriodSeconds ?? 30} s`,
   }),
-  prepare: findProfiles,
+  prepare: async (inputs, on) => checkAppArmor(await findProfiles(inputs, on), on),
   observe: (inputs) => processAt(inputs.name, inputs.namespace, stampsOf(inputs)),
   plan: (inputs, seen) => {
     if (seen === undefined) return start(inputs);
@@ -314,6 +316,7 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   const nothing = container.command?.length === 0 && (imageDefaults ?? "none") === "none";
   return [
     ...seccompProblems(container),
+    ...appArmorProblems(container),
     ...(container.runAsNonRoot === true && container.runAsUser === 0
       ? [{ path: "runAsUser", reason: "must not be 0 when runAsNonRoot is true" }]
       : []),
@@ -368,6 +371,15 @@ function capability(value: unknown, at: string): Problem[] {
   return typeof value === "string" && isCapability(value)
     ? []
     : [{ path: at, reason: "must be a capability's name without CAP_, such as NET_ADMIN, or ALL" }];
+}
+
+/** As in Kubernetes a deadline may be set, and may come sooner; nobody who has one gets more time. */
+function isPutOff(
+  { activeDeadlineSeconds: old }: ProcessInputs,
+  { activeDeadlineSeconds: now }: ProcessInputs,
+): boolean {
+  if ((old ?? undefined) === undefined) return false;
+  return typeof now !== "number" || now > Number(old);
 }
 
 function sameContainers(olds: ProcessInputs["containers"], news: ProcessInputs["containers"]): boolean {

@@ -2,7 +2,19 @@
 import { type Command, raw } from "../command/command";
 import { script } from "../command/script";
 import { imageFolder, stateFolder } from "../facts/root-fs";
-import { type Fields, isUnknown, list, oneOf, optional, type Problem, text } from "../fields";
+import {
+  type Field,
+  type Fields,
+  isUnknown,
+  list,
+  object,
+  oneOf,
+  optional,
+  type Problem,
+  parsed,
+  record,
+  text,
+} from "../fields";
 import { parseMirror } from "../images/endpoints";
 import { parseLayoutReference } from "../images/layout";
 import { readImageName } from "../images/policy";
@@ -13,35 +25,16 @@ import { defaultPath, escapeField } from "../launcher-config";
 import type { Preparation } from "../resource";
 import type { RootFsInputs } from "./root-fs-args";
 
-/** A Node's `registries`. */
-function checkRegistries(value: unknown, path: string): Problem[] {
-  const { mirrors = {}, plainHttp = [], ...more } = (value ?? {}) as Record<string, unknown>;
-  const isHost = (each: unknown) => typeof each === "string" && /^[\w.:[\]-]{1,260}$/.test(each);
-  const isMirror = (each: unknown) => {
-    try {
-      return typeof each === "string" && each.length <= 1000 && parseMirror(each, path) !== undefined;
-    } catch {
-      return false;
-    }
-  };
-  const isRecord = typeof mirrors === "object" && mirrors !== null && !Array.isArray(mirrors);
-  const lists = isRecord ? Object.entries(mirrors) : [];
-  const good = lists.every(([key, list]) => isHost(key) && Array.isArray(list) && list.every(isMirror));
-  return [
-    ...(Object.keys(more).length > 0 ? [{ path, reason: "has mirrors and plainHttp only" }] : []),
-    ...(isRecord && good
-      ? []
-      : [
-          {
-            path: `${path}.mirrors`,
-            reason: 'must be like { "docker.io": ["mirror.example", "http://10.0.0.5:5000"] }',
-          },
-        ]),
-    ...(Array.isArray(plainHttp) && plainHttp.every(isHost)
-      ? []
-      : [{ path: `${path}.plainHttp`, reason: 'must be like ["registry.example:5000"]' }]),
-  ];
-}
+const registry = text({
+  max: 260,
+  pattern: /^[\w.:[\]-]+$/,
+  form: "a registry, such as docker.io or registry.example:5000",
+});
+
+const mirror: Field = (value, path) => {
+  const problems = text({ max: 1000 })(value, path);
+  return problems.length > 0 ? problems : parsed((address) => parseMirror(String(address), ""))(value, path);
+};
 
 /** The inputs that are about an image. */
 export const imageFields: Fields = {
@@ -52,7 +45,10 @@ export const imageFields: Fields = {
   }),
   pullPolicy: optional(oneOf("Always", "IfNotPresent", "Never")),
   pullSecrets: optional(list(text({ max: 1024 * 1024, controls: true }), { max: 100 })),
-  registries: optional(checkRegistries),
+  // A Node's.
+  registries: optional(
+    object({ mirrors: optional(record(registry, list(mirror))), plainHttp: optional(list(registry)) }),
+  ),
 };
 
 /** Mistakes in what was given of an image. */

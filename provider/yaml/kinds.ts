@@ -24,15 +24,11 @@ export interface Kind {
   create(name: string, manifest: object, on: Node, options: pulumi.ComponentResourceOptions): pulumi.Resource;
 }
 
-/** Adding a kind: its line here, with the function that checks it and the component that it becomes; nothing else. */
+/**
+ * Adding a kind: its line here, with the function that checks it and the component that it becomes; nothing else. Their order
+ * is that in which objects are declared, whatever their order in the text: what others look up comes first.
+ */
 export const KINDS = [
-  {
-    apiVersion: "v1",
-    kind: "Pod",
-    fields: POD,
-    check: normalizePod,
-    create: (name, manifest, on, options) => new Pod(name, { ...(manifest as PodManifest), on }, options),
-  },
   {
     apiVersion: "v1",
     kind: "ConfigMap",
@@ -46,5 +42,12 @@ export const KINDS = [
     fields: SECRET,
     check: normalizeSecret,
     create: (name, manifest, on, options) => new Secret(name, { ...(manifest as SecretManifest), on }, options),
+  },
+  {
+    apiVersion: "v1",
+    kind: "Pod",
+    fields: POD,
+    check: normalizePod,
+    create: (name, manifest, on, options) => new Pod(name, { ...(manifest as PodManifest), on }, options),
   },
 ] as const satisfies readonly Kind[];

@@ -60,7 +60,7 @@ interface Candidate {
   readonly place?: Place;
 }
 
-/** Reads all manifests. Throws a ManifestError with every mistake in any of them. */
+/** Reads all manifests, in the order of their kinds. Throws a ManifestError with every mistake in any of them. */
 export function readManifests<Options>(
   sources: readonly Source[],
   unreadable: readonly SourceProblem[],
@@ -70,7 +70,7 @@ export function readManifests<Options>(
   for (const { name, reason } of unreadable) reader.mistakes.push({ source: name, path: "", reason });
   for (const source of sources) reader.read(source);
   if (reader.mistakes.length > 0) throw new ManifestError(inOrder(reader.mistakes).map(rendered));
-  return reader.manifests;
+  return reader.manifests.sort((a, b) => KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind));
 }
 
 class ManifestReader<Options> {

@@ -99,10 +99,10 @@ describe.each([
     });
     const tokenAndCa = async (name: string, of: PodSpec) => {
       await settled(new Pod(name, { on, spec: of }));
-      type Files = [{ mode: number; token: { user?: number } }, { file: string }];
+      type Files = [{ mode: number; user?: number }, { file: string }];
       const { projections = [] } = inputsOf(`${name}-process`) as { projections?: { group?: number; files: Files }[] };
       expect(projections).toHaveLength(1);
-      return projections.flatMap(({ group, files: [{ mode, token }, { file }] }) => [mode, token.user, group, file]);
+      return projections.flatMap(({ group, files: [{ mode, user }, { file }] }) => [mode, user, group, file]);
     };
     const own = "/var/lib/barepod/issuer/configmaps/default/kube-root-ca.crt/data/ca.crt";
     expect(await tokenAndCa("any", spec({}))).toEqual([0o644, undefined, undefined, own]);
@@ -203,7 +203,7 @@ describe.each([
     expect(inputsOf("site-process")).toMatchObject({
       hosts: { hostname: "site", domain: "sites.default.svc.edge.test", kernelName: hostname, aliases: [] },
       dns: { policy: "ClusterFirst", clusterSearches: ["default.svc.edge.test", "svc.edge.test", "edge.test"] },
-      containers: [{ env: { HOSTNAME: hostname } }],
+      containers: [{ env: {} }],
     });
   });
 
@@ -283,7 +283,7 @@ describe.each([
         {
           name: "web",
           command: ["sleep", "10000", "2", "$(A)"],
-          env: { HOSTNAME: "front", A: "2" },
+          env: { A: "2" },
           workingDir: "/tmp",
           rootFs: "/run/barepod/pods/shop_front-end/web/rootfs",
           cgroup: "barepod.pods/shop_front-end/web",

@@ -61,9 +61,9 @@ function placesIn(field: Field, key: string, steps: readonly Step[]): TextPlace[
   if (wants(/^must be a map/)) return [...within(anyKey), ...within("KEY")];
   if (!wants(/^must be an object/))
     return [{ path, put: (inputs, text) => put(inputs, [key, ...steps], text) as object }];
-  const keys: string[] = [];
-  ask(new Proxy({}, { get: (_, each) => void keys.push(String(each)) }));
-  return keys.flatMap(within);
+  const keys = new Set<string>();
+  ask(new Proxy({}, { get: (_, each) => void keys.add(String(each)) }));
+  return [...keys].flatMap(within);
 }
 
 function shown(step: Step): string {

@@ -124,11 +124,6 @@ it.each<[string, object, string]>([
     pod({}, { securityContext: { privileged: true, seccompProfile: { type: "RuntimeDefault" } } }),
     `${at}.seccompProfile.type: must be Unconfined`,
   ],
-  [
-    "AppArmor",
-    pod({ appArmorProfile: { type: "RuntimeDefault" } }),
-    "spec.securityContext.appArmorProfile.type: is not supported",
-  ],
   ["SELinux", pod({ seLinuxOptions: { level: "s0" } }), "spec.securityContext.seLinuxOptions: is not supported"],
   ["an unmasked /proc", pod({}, { securityContext: { procMount: "Unmasked" } }), `${at}.procMount: is not supported`],
   [
@@ -214,7 +209,6 @@ it.each<[string, object, string]>([
 });
 
 it.each<[string, object]>([
-  ["no AppArmor", pod({ appArmorProfile: { type: "Unconfined" } })],
   ["the usual /proc", pod({}, { securityContext: { procMount: "Default" } })],
   ["no restart for resources", pod({}, { resizePolicy: [{ resourceName: "cpu", restartPolicy: "NotRequired" }] })],
   ["a request of storage", pod({}, { resources: { requests: { "ephemeral-storage": "1Gi" } } })],

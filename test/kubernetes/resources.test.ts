@@ -76,11 +76,71 @@ describe("cgroups", () => {
     });
     expect(containerCgroup({ cpuLimitMilli: 500, cpuRequestMilli: 0 })).toEqual({ cpuShares: 2, cpuQuota: 50000 });
   });
-  it("limits a pod only in what all its containers limit", () => {
-    expect(podCgroup([full, full])).toEqual({ cpuShares: 1024, cpuQuota: 100000, memoryMax: 2 * MI });
-    expect(podCgroup([full, { memoryLimitBytes: MI }])).toEqual({ cpuShares: 512, memoryMax: 2 * MI });
-    expect(podCgroup([full, {}])).toEqual({ cpuShares: 512 });
+  it("limits a container that has no limit by the pod's, and weighs it by that if it asks for nothing", () => {
+    const pod = { cpuLimitMilli: 200, memoryLimitBytes: 4 * MI };
+    expect(containerCgroup({}, pod)).toEqual({ cpuShares: 204, cpuQuota: 20000, memoryMax: 4 * MI });
+    expect(containerCgroup({ cpuRequestMilli: 100 }, pod)).toMatchObject({ cpuShares: 102, cpuQuota: 20000 });
+    expect(containerCgroup(full, pod)).toEqual(containerCgroup(full));
+    expect(containerCgroup({}, { cpuRequestMilli: 500 })).toEqual({ cpuShares: 2 });
   });
+
+  const init = (cpu: number, more: object = {}) => ({
+    cpuRequestMilli: cpu,
+    cpuLimitMilli: cpu,
+    memoryRequestBytes: cpu * MI,
+    memoryLimitBytes: cpu * MI,
+    isSidecar: false,
+    ...more,
+  });
+  const sidecar = (cpu: number) => init(cpu, { isSidecar: true });
+  /** As ResourceConfigForPod has it, the weight as a kubelet makes it of the shares: a container's of 1024 is 100. */
+  const table: [name: string, pod: Parameters<typeof podCgroup>, group: object][] = [
+    ["nothing asked for", [[{}, {}]], { cpuShares: 2, cpuWeight: 1 }],
+    ["a sum", [[full, full]], { cpuShares: 1024, cpuWeight: 39, cpuQuota: 100000, memoryMax: 2 * MI }],
+    [
+      "a limit of CPU missing",
+      [[full, { memoryLimitBytes: MI }]],
+      { cpuShares: 512, cpuWeight: 20, memoryMax: 2 * MI },
+    ],
+    ["both limits missing", [[full, {}]], { cpuShares: 512, cpuWeight: 20 }],
+    [
+      "less than the kernel's least",
+      [[init(4), init(3)]],
+      { cpuShares: 7, cpuWeight: 1, cpuQuota: 1000, memoryMax: 7 * MI },
+    ],
+    [
+      "an init container that needs more",
+      [[init(200)], [init(700)]],
+      { cpuShares: 716, cpuWeight: 28, cpuQuota: 70000, memoryMax: 700 * MI },
+    ],
+    [
+      "one that needs less",
+      [[init(200)], [init(100)]],
+      { cpuShares: 204, cpuWeight: 8, cpuQuota: 20000, memoryMax: 200 * MI },
+    ],
+    [
+      "a sidecar beside them",
+      [[init(200)], [sidecar(100)]],
+      { cpuShares: 307, cpuWeight: 12, cpuQuota: 30000, memoryMax: 300 * MI },
+    ],
+    [
+      "a sidecar before an init container",
+      [[init(200)], [sidecar(100), init(300)]],
+      { cpuShares: 409, cpuWeight: 16, cpuQuota: 40000, memoryMax: 400 * MI },
+    ],
+    [
+      "a sidecar after it",
+      [[init(200)], [init(250), sidecar(100)]],
+      { cpuShares: 307, cpuWeight: 12, cpuQuota: 30000, memoryMax: 300 * MI },
+    ],
+    ["an init container without limits", [[init(200)], [{ isSidecar: false }]], { cpuShares: 204, cpuWeight: 8 }],
+    [
+      "all there is",
+      [[init(300_000)]],
+      { cpuShares: 262_144, cpuWeight: 10_000, cpuQuota: 30_000_000, memoryMax: 300_000 * MI },
+    ],
+  ];
+  it.each(table)("around a pod: %s", (_, pod, group) => expect(podCgroup(...pod)).toEqual(group));
 });
 
 describe("what the kernel ends when memory runs out", () => {
@@ -121,13 +181,16 @@ describe("resources of a whole pod", () => {
   it("set its cgroup, and leave the rest to the containers", () => {
     expect(podCgroup([{}, full], [{ isSidecar: true }], whole)).toEqual({
       cpuShares: 2048,
+      cpuWeight: 79,
       cpuQuota: 200000,
       memoryMax: MI,
     });
     expect(podCgroup([full, full], [], { memoryLimitBytes: MI })).toEqual({
       cpuShares: 1024,
+      cpuWeight: 39,
       cpuQuota: 100000,
       memoryMax: MI,
     });
+    expect(podCgroup([{}], [], { cpuRequestMilli: 1500 })).toEqual({ cpuShares: 1536, cpuWeight: 59 });
   });
 });

@@ -119,9 +119,11 @@ describe("the table of what is supported", () => {
   });
 });
 
-it("docs/pod-spec.md is what the table gives (node tools/generate-docs.mjs)", async () => {
-  const generator: { renderPodSpec(fields: unknown): string } = await import(
+it("docs/pod-spec.md and docs/podman.md are what the tables give (node tools/generate-docs.mjs)", async () => {
+  const generator: Record<"renderPodSpec" | "renderPodman", (fields: unknown) => string> = await import(
     `${resolve(__dirname, "../../tools")}/generate-docs.mjs`
   );
-  expect(readFileSync(resolve(__dirname, "../../docs/pod-spec.md"), "utf8")).toBe(generator.renderPodSpec(POD));
+  const page = (name: string) => readFileSync(resolve(__dirname, "../../docs", name), "utf8");
+  expect(page("pod-spec.md")).toBe(generator.renderPodSpec(POD));
+  expect(page("podman.md")).toBe(generator.renderPodman(POD));
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { expandContainer } from "../../provider/kubernetes/expand";
+import { expansions, variables } from "../kubernetes/expansions";
 import { Box, configText, type Directive, launcher, reasonToSkip } from "./box";
 
 describe.skipIf(reasonToSkip())("the launcher's environment and arguments", () => {
@@ -195,11 +196,43 @@ describe.skipIf(reasonToSkip())("the launcher's environment and arguments", () =
     ).toEqual({ env: ["A=$$(B)"], args: ["$(A)"] });
   });
 
+  it("lets everything win over a default, and no reference see one", () => {
+    mkdirSync(join(box.folder, "map"));
+    writeFileSync(join(box.folder, "map/FOLDER"), "map");
+    const image: Directive[] = [["env", "IMAGE=image"]];
+    const defaults: Directive[] = [
+      "PATH=/bin:/usr/bin",
+      "IMAGE=default",
+      "FOLDER=default",
+      "OWN=default",
+      "LEFT=default",
+    ].map((each) => ["envdefault", each]);
+    const own: Directive[] = [
+      ["envdir", "", join(box.folder, "map"), "required"],
+      ["env", "OWN=$(PATH) $(OWN) $(IMAGE) $(FOLDER)"],
+      ["arg", "$(PATH) $(LEFT) $(FOLDER)"],
+    ];
+    expect(seen([["expand"], ...own, include(image), ...defaults])).toEqual({
+      env: ["PATH=/bin:/usr/bin", "IMAGE=image", "FOLDER=map", "OWN=$(PATH) $(OWN) $(IMAGE) map", "LEFT=default"],
+      args: ["$(PATH) $(LEFT) map"],
+    });
+  });
+
+  it("expands as Kubernetes' own tests say", () => {
+    const got = seen([
+      ["expand"],
+      ...variables.map(({ name, value }): Directive => ["env", `${name}=${value}`]),
+      ...expansions.map(([text]): Directive => ["arg", text]),
+    ]);
+    expect(got.args.map((arg, i) => [expansions[i]?.[0], arg])).toEqual(expansions);
+  });
+
   it("expands as the program does", () => {
     const name = fc.constantFrom("A", "B", "C", "AB", "a.b", "_");
     const piece = fc.oneof(
       name.map((one) => `$(${one})`),
       fc.constantFrom("$", "$$", "(", ")", "$(", "$()", "A", "B", " ", "\t", "\n", "\\", "ü", "$(A", "$((A))", "$(A)$"),
+      fc.string({ unit: "grapheme" }).map((each) => each.replaceAll("\0", "")),
     );
     const text = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
     fc.assert(

@@ -448,6 +448,20 @@ describe.skipIf(reasonToSkip())("launcher run", () => {
     });
   });
 
+  describe("AppArmor", () => {
+    const file = "/sys/module/apparmor/parameters/enabled";
+    const enabled = existsSync(file) && readFileSync(file, "utf8").startsWith("Y");
+    // What a profile does is seen on a machine that has it: test/node/vm/apparmor.test.ts.
+    it("starts nothing without the profile that was asked for", () => {
+      const reason = enabled ? 'the profile "no such one" is not loaded' : "AppArmor is not enabled in the kernel";
+      expect(box.sh("echo started", [...box.isolated, ["apparmor", "no such one"]])).toMatchObject({
+        code: 125,
+        stdout: "",
+        status: ["failed", "apparmor", reason, expect.anything()],
+      });
+    });
+  });
+
   describe("hostile root file systems", () => {
     const outside = () => {
       const folder = join(box.folder, "outside");

@@ -126,6 +126,29 @@ describe.skipIf(obstacle)(`a CGroup${obstacle === undefined ? "" : ` (${obstacle
     expect(await directories("change")).toBe("");
   });
 
+  test("is lowered with the groups below it, and raised before them", async () => {
+    const quota = async (path: string) => (await value(path, "cpu.cfs_quota_us", "cpu.max")).split(" ")[0];
+    const above = await create("tall", { cpuMax: 2 });
+    const below = await create("tall/below", { cpuMax: "1500m" });
+    const leaf = await create("tall/below/leaf", { cpuMax: "500m" });
+    const lower = await update(above, { cpuMax: "300m" });
+    expect(await quota("tall")).toBe("30000");
+    // v2 leaves what is written there alone, and takes the least.
+    expect((await read(below)).inputs.cpuMax).toBe(version === "v2" ? "1500m" : 0.3);
+    const lowered = await update(below, { cpuMax: "200m" });
+    const least = await update(leaf, { cpuMax: "100m" });
+    expect([await quota("tall/below"), await quota("tall/below/leaf")]).toEqual(["20000", "10000"]);
+    const high = await update(lower, { cpuMax: 4 });
+    const higher = await update(lowered, { cpuMax: 3 });
+    expect([await quota("tall"), await quota("tall/below"), await quota("tall/below/leaf")]).toEqual([
+      "400000",
+      "300000",
+      "10000",
+    ]);
+    for (const each of [least, higher, high]) await remove(each);
+    expect(await directories("tall")).toBe("");
+  });
+
   test.runIf(existsV1())("says how much is in use when a limit is below it", async () => {
     const made = await create("full", { memoryMax: "256Mi" });
     const pid = await start("full", "sh -c 'x=$(head -c 30000000 /dev/zero | tr \"\\0\" x); kill -STOP $$'");

@@ -232,6 +232,26 @@ describe.skipIf(obstacle)(`init containers${obstacle === undefined ? "" : ` (${o
     expect(await failing).toBe("was active longer than its activeDeadlineSeconds (DeadlineExceeded)");
   });
 
+  test("a deadline is set and shortened while containers run, and counts from their first start", async () => {
+    const sleeper = { name: "main", command: ["sleep", "100000"] };
+    const made = await at.create("later", { skipAwait: true, terminationGracePeriodSeconds: 0, containers: [sleeper] });
+    const set = await at.update(made, { activeDeadlineSeconds: 1000 });
+    expect(pidOf(set)).toBe(pidOf(made));
+    expect((await at.read(set)).inputs).toMatchObject({ running: true, activeDeadlineSeconds: 1000 });
+    const shorter = await at.update(set, { activeDeadlineSeconds: 900 });
+    expect(pidOf(shorter)).toBe(pidOf(made));
+    // One process waits for it, for what is left.
+    const left = (await at.sh("pgrep -f 'launcher sleep [89]..$' -a | sed 's/.* //'")).split("\n");
+    expect(left).toHaveLength(1);
+    expect(Number(left[0])).toBeGreaterThan(800);
+    expect(Number(left[0])).toBeLessThanOrEqual(900);
+    const over = await at.update(shorter, { activeDeadlineSeconds: 1 });
+    await at.until(`[ ! -s ${folder("later")}/keeper.pid ]`);
+    expect(await states(over)).toMatchObject({ phase: "Failed", reason: "DeadlineExceeded" });
+    await at.remove(over);
+    expect(await at.sh("ls -A /var/log/pods 2>/dev/null || :; pgrep -f 'launcher slee[p]' || :")).toBe("");
+  });
+
   test("last words are read when a container ends, and its log where there are none", async () => {
     const root = await at.rootFses.create({ path: "/run/words", hostBinaries: ["busybox"], overlay: true });
     const container = (name: string, line: string, more: object = {}) => ({

@@ -114,6 +114,25 @@ describe.skipIf(obstacle)(
       });
     });
 
+    test("appArmorProfile is an error where there is no AppArmor, before anything is made; Unconfined and none are not", async () => {
+      // What a profile does is seen on a machine that has it: test/node/vm/apparmor.test.ts.
+      const wanted = (appArmorProfile: object) =>
+        at.create("apparmor", { command: ["true"], appArmorProfile }).then(
+          () => "made",
+          (error: Error) => error.message,
+        );
+      const enabled = (await at.sh("cat /sys/module/apparmor/parameters/enabled 2>/dev/null || :")).startsWith("Y");
+      const reason = enabled
+        ? /no profile "none such" is loaded|cannot be read/
+        : /AppArmor is not enabled in the kernel/;
+      const before = await at.node.snapshot();
+      expect(await wanted({ type: "Localhost", localhostProfile: "none such" })).toMatch(reason);
+      if (!enabled) expect(await wanted({ type: "RuntimeDefault" })).toMatch(reason);
+      expect(await at.node.snapshot()).toEqual(before);
+      const command = shell("cat /proc/self/attr/current 2>/dev/null || :; echo end");
+      expect(await output({ command, appArmorProfile: { type: "Unconfined" } })).toEqual(await output({ command }));
+    });
+
     describe("users and groups", () => {
       const root = "/tmp/secure-root";
       const accounts = "root:x:0:0::/root:/bin/sh\\napp:x:1000:1000::/home/app:/bin/sh\\n";

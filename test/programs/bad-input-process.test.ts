@@ -80,6 +80,7 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
         }),
       look: async (inputs) => expect(await run("cat", `${await seenAs(inputs)}/status`)).toMatch(/^Seccomp:\t2$/m),
     },
+    "appArmorProfile.localhostProfile": { inputs: { appArmorProfile: { type: "Localhost" } } },
     "maskedPaths[0]": {
       around: source,
       prepare: makeSource,

@@ -1,8 +1,11 @@
 /** Hostile texts in every place of every primitive but Process, which has a file of its own. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addressFile } from "../../provider/facts/link";
 import * as entry from "../../provider/provider";
 import { cgroupSpec } from "../../provider/resources/cgroup";
 import { fileSpec } from "../../provider/resources/file";
+import { fileSetSpec } from "../../provider/resources/file-set";
+import { hostPortsSpec } from "../../provider/resources/host-ports";
 import { iptablesChainSpec } from "../../provider/resources/iptables-chain";
 import { iptablesRuleSpec } from "../../provider/resources/iptables-rule";
 import { mountSpec } from "../../provider/resources/mount";
@@ -14,21 +17,33 @@ import { vethPairSpec } from "../../provider/resources/veth-pair";
 import { HandlerNode } from "../harness/handlers";
 import { hostileTexts } from "../harness/hostile";
 import { type Odd, type Subject, tryHostileTexts } from "../harness/hostile-trial";
-import { sandboxObstacle } from "../harness/sandbox";
+import { startRegistry, type TestRegistry } from "../harness/registry";
+import { imageObstacle } from "../node/image-node";
 
-const obstacle = sandboxObstacle();
+const obstacle = imageObstacle();
 
 describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {
   const node = new HandlerNode();
+  let registry: TestRegistry;
   beforeAll(async () => {
     await node.start();
+    registry = await startRegistry({ auth: "basic" });
     await node.sh("mkdir -p /srv/source; iptables -N BAD; ip6tables -N BAD");
+    // Addresses in namespaces, as a VethPair writes them down.
+    const texts = ["bad", ...Object.values(hostileTexts).filter((text) => !text.includes("\0"))];
+    const files = texts.map((name) => addressFile(`/run/barepod/namespaces/${name}`));
+    const write = 'mkdir -p /run/barepod/addresses; for file do echo 10.244.0.9 > "$file"; done';
+    await node.sandbox.exec(["sh", "-c", write, "sh", ...files]);
     // The lock, the programs and the pool's folder stay, whatever comes first.
     const roots = node.resource(rootFsSpec, { whole: true });
     await roots.remove(await roots.create({ path: "/srv/first", hostBinaries: ["true"] }));
+    await roots.failure({ path: "/srv/first", image: `${registry.host}/none:1` });
     await node.resource(vethPairSpec, { up: true }).failure({ namespace: "/nothing" });
   });
-  afterAll(() => node[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await registry?.[Symbol.asyncDispose]();
+    await node[Symbol.asyncDispose]();
+  });
 
   const run = async (...argv: string[]): Promise<string> => {
     const { code, stdout, stderr } = await node.sandbox.exec(argv);
@@ -59,6 +74,27 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
     };
   };
 
+  /** The files of the FileSet, by name. */
+  const fileSetShows: Odd["look"] = async ({ path, files, filesBase64 }) => {
+    for (const [name, content] of Object.entries(files ?? {}))
+      expect(await run("cat", `${path}/${name}`)).toBe(content);
+    for (const [name, content] of Object.entries(filesBase64 ?? {})) {
+      const { stdout } = await node.sandbox.exec(["base64", "-w0", `${path}/${name}`]);
+      expect(stdout.trim()).toBe(Buffer.from(String(content), "base64").toString("base64"));
+    }
+  };
+  const portLeads: Odd["look"] = async () => {
+    const rules = (await run("iptables", "-t", "nat", "-S")).match(/^-A BAREPOD-PORTS-.*$/gm);
+    expect(rules).toEqual([expect.stringMatching(/ --dport 8080 .*--to-destination 10\.244\.0\.9:80$/)]);
+  };
+
+  const ofImage: Odd = {
+    get inputs() {
+      return { hostBinaries: undefined, image: `${registry.host}/none:1` };
+    },
+  };
+  const reservedPorts = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+
   const subjects: Subject[] = [
     {
       spec: fileSpec,
@@ -76,6 +112,20 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
             expect(stdout.trim()).toBe(Buffer.from(String(contentBase64), "base64").toString("base64"));
           },
         },
+      },
+    },
+    {
+      spec: fileSetSpec,
+      valid: { path: "/srv/bad/set", files: { plain: "text" } },
+      odd: {
+        path: { around: below("/srv/bad"), look: fileSetShows },
+        "files (a key)": { look: fileSetShows },
+        "files.KEY": { look: fileSetShows },
+        "filesBase64 (a key)": {
+          given: (text) => ({ path: "/srv/bad/set", filesBase64: { [text]: "dGV4dA==" } }),
+          look: fileSetShows,
+        },
+        "filesBase64.KEY": { look: fileSetShows },
       },
     },
     {
@@ -117,9 +167,24 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
         archive: { inputs: { hostBinaries: undefined }, around: below("/srv/source") },
         image: { inputs: { hostBinaries: undefined }, around: (text) => `Registry.example/${text}` },
         archiveSha256: { inputs: { hostBinaries: undefined, archive: "/srv/source/a.tar" } },
+        // The registry asks who it is: the text is read then.
+        "pullSecrets[0]": ofImage,
+        "registries.mirrors (a key)": ofImage,
+        "registries.mirrors.KEY[0]": ofImage,
+        "registries.plainHttp[0]": ofImage,
       },
     },
-    { spec: namespaceSpec, valid: { name: "bad", types: ["uts"] }, odd: {}, own: ["path"] },
+    {
+      spec: namespaceSpec,
+      valid: { name: "bad", types: ["uts", "net"] },
+      odd: {
+        "sysctls.KEY": {
+          given: (text) => ({ name: "bad", types: ["net"], sysctls: { "net.ipv4.ip_local_reserved_ports": text } }),
+          look: () => run("nsenter", "--net=/run/barepod/namespaces/bad/net", "cat", reservedPorts),
+        },
+      },
+      own: ["path"],
+    },
     {
       spec: cgroupSpec,
       valid: { path: "bad", pidsMax: 10 },
@@ -138,6 +203,19 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
       spec: vethPairSpec,
       valid: { namespace: "/run/barepod/namespaces/x", up: true },
       odd: { namespace: { around: below("/run/barepod/namespaces") } },
+    },
+    {
+      spec: hostPortsSpec,
+      valid: {
+        namespace: "/run/barepod/namespaces/bad",
+        interface: "bad-eth0",
+        ports: [{ hostPort: 8080, containerPort: 80 }],
+        up: true,
+      },
+      odd: {
+        namespace: { around: below("/run/barepod/namespaces"), look: portLeads },
+        interface: { look: portLeads },
+      },
     },
     {
       spec: iptablesRuleSpec,

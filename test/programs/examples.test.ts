@@ -43,9 +43,9 @@ const examples = [
   {
     name: "yaml",
     folder: "examples/yaml",
-    resources: 17,
+    resources: 22,
     shows: async (node: SandboxNode, outputs: Record<string, unknown>) => {
-      const page = await node.exec(["curl", "-sS", "--max-time", "10", `http://${outputs["podIP"]}/`]);
+      const page = await node.exec(["curl", "-sS", "--max-time", "10", `http://${outputs["podIP"]}:8080/`]);
       expect(page.stdout).toBe("Hello from web, declared in YAML.\n");
     },
   },

@@ -2,7 +2,7 @@
 import { Node, Pod } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PodSpec } from "../../provider/kubernetes/types";
-import { openStack, type Stack } from "../harness/engine";
+import { type Outcome, openStack, type Stack } from "../harness/engine";
 import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
 
 const obstacle = sandboxObstacle();
@@ -63,6 +63,25 @@ describe.skipIf(obstacle)(`a pod's security${obstacle === undefined ? "" : ` (${
     ...more,
   });
   const usual = { terminationGracePeriodSeconds: 0 };
+  const asking = (cpu: string, memory: string, leastCpu: string, leastMemory: string) => ({
+    limits: { cpu, memory },
+    requests: { cpu: leastCpu, memory: leastMemory },
+  });
+  /** Bytes, microseconds of 100 ms, and weight of a cgroup, of v1 or v2: its weight there is in shares. */
+  const limitsOf = async (path: string) => {
+    const group = `barepod.pods/default_${path}`;
+    const files = ["memory/memory.limit_in_bytes", "cpu/cpu.cfs_quota_us", "cpu/cpu.shares"]
+      .map((file) => file.replace("/", `/${group}/`))
+      .join(" ");
+    const v2 = ["memory.max", "cpu.max", "cpu.weight"].map((file) => `${group}/${file}`).join(" ");
+    const seen = await sh(`cd /sys/fs/cgroup; for f in ${files} ${v2}; do [ ! -e $f ] || cut -d ' ' -f 1 $f; done`);
+    return seen.split("\n").map(Number);
+  };
+  const changes = ({ steps }: Outcome) =>
+    steps
+      .filter(({ op }) => op !== "same")
+      .map(({ op, name }) => `${op} ${name}`)
+      .sort();
   const volumes = [
     { name: "disk", emptyDir: {} },
     { name: "memory", emptyDir: { medium: "Memory" } },
@@ -115,6 +134,14 @@ describe.skipIf(obstacle)(`a pod's security${obstacle === undefined ? "" : ` (${
         ...usual,
         resources: { limits: { cpu: "200m", memory: "128Mi" }, requests: { memory: "64Mi" } },
         containers: [container("one"), container("two", { resources: { limits: { memory: "32Mi" } } })],
+      },
+      resized: {
+        ...usual,
+        activeDeadlineSeconds: 5000,
+        initContainers: [
+          container("aside", { restartPolicy: "Always", resources: asking("100m", "8Mi", "100m", "8Mi") }),
+        ],
+        containers: [container("one", { resources: asking("500m", "64Mi", "250m", "32Mi") })],
       },
     });
     await stack.up();
@@ -176,6 +203,7 @@ describe.skipIf(obstacle)(`a pod's security${obstacle === undefined ? "" : ` (${
       whole: "Burstable",
       shared: "Guaranteed",
       sized: "Burstable",
+      resized: "Burstable",
     });
     const total = 1024 * Number(await sh("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"));
     const burstable = (bytes: number) => String(Math.min(999, 1000 - Math.floor((1000 * bytes) / total)));
@@ -191,15 +219,51 @@ describe.skipIf(obstacle)(`a pod's security${obstacle === undefined ? "" : ` (${
   });
 
   test("a whole pod's resources limit its cgroup, and change in place", async () => {
-    const limit =
-      "cat /sys/fs/cgroup/memory/barepod.pods/default_sized/memory.limit_in_bytes /sys/fs/cgroup/barepod.pods/default_sized/memory.max 2>/dev/null || :";
-    expect(await sh(limit)).toBe(String(128 * MI));
+    const [isV1] = [!(await sh("ls /sys/fs/cgroup")).includes("cgroup.controllers")];
+    const weight = (shares: number, v2: number) => (isV1 ? shares : v2);
+    expect(await limitsOf("sized")).toEqual([128 * MI, 20_000, weight(204, 8)]);
+    // What a container does not limit itself has the pod's limit, and is weighed by it.
+    expect(await limitsOf("sized/one")).toEqual([128 * MI, 20_000, weight(204, 29)]);
+    expect(await limitsOf("sized/two")).toEqual([32 * MI, 20_000, weight(204, 29)]);
     const before = await sh("cat /run/barepod/process/default_sized/*/status");
     spec["sized"] = { ...spec["sized"], resources: { limits: { cpu: "200m", memory: "256Mi" } } } as PodSpec;
     await stack.up();
-    expect(await sh(limit)).toBe(String(256 * MI));
+    expect(await limitsOf("sized")).toEqual([256 * MI, 20_000, weight(204, 8)]);
+    expect((await limitsOf("sized/one"))[0]).toBe(256 * MI);
     expect(await sh("cat /run/barepod/process/default_sized/*/status")).toBe(before);
     expect((await stack.up()).steps.filter(({ op }) => op !== "same")).toEqual([]);
+  });
+
+  test("a running pod's containers are resized in place, both ways, and a deadline comes sooner", async () => {
+    const resize = (resources: object, more: object = {}) => {
+      spec["resized"] = {
+        ...spec["resized"],
+        ...more,
+        containers: [container("one", { resources })],
+      } as PodSpec;
+    };
+    const status = "cat /run/barepod/process/default_resized/*/status";
+    const before = await sh(status);
+    expect((await limitsOf("resized")).slice(0, 2)).toEqual([72 * MI, 60_000]);
+    // Lowered, a pod has less than its container until that follows.
+    resize(asking("200m", "48Mi", "100m", "32Mi"));
+    const inPlace = ["update resized-cgroup", "update resized-cgroup-one"];
+    expect(changes(await stack.up())).toEqual(inPlace);
+    expect((await limitsOf("resized")).slice(0, 2)).toEqual([56 * MI, 30_000]);
+    expect((await limitsOf("resized/one")).slice(0, 2)).toEqual([48 * MI, 20_000]);
+    resize(asking("1", "96Mi", "500m", "40Mi"), { activeDeadlineSeconds: 4000 });
+    // What it asks for counts from its next start on; the keeper learns of that, and of the deadline.
+    expect(changes(await stack.up())).toEqual([...inPlace, "update resized-process"]);
+    expect((await limitsOf("resized/one")).slice(0, 2)).toEqual([96 * MI, 100_000]);
+    expect(await sh(status)).toBe(before);
+
+    resize(asking("1", "96Mi", "500m", "40Mi"), { activeDeadlineSeconds: 4001 });
+    expect(changes(await stack.preview())).toContain("replace resized-process");
+    // Guaranteed now: of another class a running pod cannot become.
+    resize(asking("1", "96Mi", "1", "96Mi"), { activeDeadlineSeconds: 4000 });
+    expect(changes(await stack.up())).toEqual(expect.arrayContaining([...inPlace, "replace resized-process"]));
+    expect(await sh(status)).not.toBe(before);
+    expect((await seen("resized"))["score"]).toBe((await seen("shared"))["score"]);
   });
 
   test("a refresh finds nothing changed", async () => {

@@ -68,6 +68,7 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
     declareReader(on);
     declarePlaces(on);
     declareTokens(on);
+    declareTeam(on);
     more(on);
   }
 
@@ -77,7 +78,6 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
       metadata: { labels: { app: "reader", tier: level }, annotations: { "example.com/note": 'a "b"' } },
       spec: {
         terminationGracePeriodSeconds: 0,
-        securityContext: { fsGroup: 4321 },
         volumes: [
           { name: "settings", configMap: { name: "settings" } },
           { name: "items", configMap: { name: "settings", items: [{ key: "LEVEL", path: "a/b", mode: 0o400 }] } },
@@ -173,6 +173,40 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
     pod.tokenIssuer.apply((found) => {
       issuer = found;
     });
+  }
+
+  /** The same volumes in two pods of users who are not root; only one of the pods has an fsGroup. */
+  function declareTeam(on: Node): void {
+    const sources = [
+      { secret: { name: "database" } },
+      { downwardAPI: { items: [{ path: "deep/name", fieldRef: { fieldPath: "metadata.name" } }] } },
+      { serviceAccountToken: { path: "token", expirationSeconds: 600 } },
+    ];
+    const volumes = [
+      { name: "settings", configMap: { name: "settings", defaultMode: 0o400 } },
+      { name: "database", secret: { secretName: "database", defaultMode: 0o440 } },
+      { name: "all", projected: { defaultMode: 0o400, sources } },
+    ];
+    const volumeMounts = volumes.map(({ name }) => ({ name, mountPath: `/${name}` }));
+    const securityContext = { runAsUser: 1000, runAsGroup: 1000 };
+    for (const [name, whose, users] of [
+      ["team", { fsGroup: 4000 }, [1000, 1001]],
+      ["stranger", {}, [1000, 1001]],
+      ["single", {}, [1000]],
+    ] as const) {
+      const containers = users.map((runAsUser) =>
+        box({ name: `as-${runAsUser}`, volumeMounts, securityContext: { runAsUser } }),
+      );
+      new Pod(name, {
+        on,
+        spec: {
+          terminationGracePeriodSeconds: 0,
+          securityContext: { ...securityContext, ...whose },
+          volumes,
+          containers,
+        },
+      });
+    }
   }
 
   function declarePlaces(on: Node): void {
@@ -272,8 +306,7 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
       "..data\nLEVEL\napp.conf",
     );
     expect(await inside("default_reader", "busybox cat /settings/app.conf /one/level")).toBe("level=info\ninfo");
-    // The group of the volumes may read what else only root could.
-    expect(await inside("default_reader", "busybox stat -L -c '%a %g' /items/a/b")).toBe("440 4321");
+    expect(await inside("default_reader", "busybox stat -L -c %a /items/a/b")).toBe("400");
     expect(await inside("default_reader", "busybox stat -L -c '%a %u' /settings/LEVEL /database/password")).toBe(
       "644 0\n440 0",
     );
@@ -293,6 +326,32 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
     expect(await inside("default_reader", "busybox cat /self/note")).toBe('a "b"');
     expect(await inside("default_reader", "busybox cat /self/uid")).toMatch(/^[0-9a-f-]{36}$/);
     expect(await inside("default_reader", "busybox cat /self/cpu")).toBe(`${Number(await sh("nproc --all")) * 1000}`);
+  });
+
+  test("are the fsGroup's, which may read them, and tokens are the pod's only", async () => {
+    /** What a container's own user sees: a kubelet's exec. */
+    const asIts = async (pod: string, user: number, line: string) => {
+      const folder = `/run/barepod/process/default_${pod}/as-${user}`;
+      const launcher = await sh("echo /var/lib/barepod/bin/*/launcher");
+      const [, pid, start] = (await sh(`cat ${folder}/status`)).split("\t");
+      const words = ["exec", `${folder}/conf`, `${folder}/run`, `${pid}:${start}`, "20", "busybox", "sh", "-c", line];
+      return (await node.exec([launcher, ...words])).stdout.trim();
+    };
+    const files = "/settings/LEVEL /database/password /all/user /all/deep/name /all/token";
+    const read = `for f in ${files}; do busybox head -c 3 $f 2>/dev/null || echo -n no; echo; done`;
+    const look = `busybox stat -L -c "%a %u %g" /settings /all/deep ${files}`;
+    for (const user of [1000, 1001]) {
+      expect(await asIts("team", user, read)).toBe("inf\ncan\napp\ntea\neyJ");
+      expect(await asIts("stranger", user, read)).toBe("no\nno\nno\nno\nno");
+    }
+    expect(await asIts("single", 1000, read)).toBe("no\nno\nno\nno\neyJ");
+    expect(await asIts("team", 1001, look)).toBe(
+      ["2755", "2755", "440", "440", "440", "440", "640"].map((mode) => `${mode} 0 4000`).join("\n"),
+    );
+    expect(await asIts("stranger", 1001, look)).toBe(
+      ["755", "755", "400", "440", "400", "400", "400"].map((mode) => `${mode} 0 0`).join("\n"),
+    );
+    expect(await asIts("single", 1000, look)).toMatch(/\n600 1000 0$/);
   });
 
   test("are closed to the node's other users", async () => {

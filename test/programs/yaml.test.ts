@@ -141,7 +141,7 @@ new yaml.ConfigFile("app", { on: node, ${args} });
       "pod.yaml:7:7: spec.containers[0].imagee: no such field; did you mean image?",
       "pod.yaml:9:13: spec.containers[0].env[0].name: is required",
       "pod.yaml:9:15: spec.containers[0].env[0].nmae: no such field; did you mean name?",
-      "pod.yaml:12:1: v1 Job in document 2 is not supported; supported kinds: v1 Pod, v1 ConfigMap, v1 Secret",
+      "pod.yaml:12:1: v1 Job in document 2 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Pod",
     ])
       expect(printed).toContain(line);
     expect(printed).not.toMatch(/^ +at /m);

@@ -30,8 +30,9 @@ function plan(inputs: Partial<CGroupInputs>, seen?: CGroupState) {
   expect(commands.length).toBeLessThan(2);
   const [command] = commands as (Command & { kind: "raw" })[];
   if (command === undefined) return undefined;
-  const [path, memory, sum, swap, swappiness, quota, shares, weight, pids, cpus, mems, needed] = command.words;
-  return { path, memory, sum, swap, swappiness, quota, shares, weight, pids, cpus, mems, needed };
+  const [path, memory, sum, swap, swappiness, quota, shares, weight, pids, cpus, mems, needed, together] =
+    command.words;
+  return { path, memory, sum, swap, swappiness, quota, shares, weight, pids, cpus, mems, needed, together };
 }
 
 const nothing = {
@@ -47,6 +48,7 @@ const nothing = {
   cpus: "",
   mems: "",
   needed: "",
+  together: 0,
 };
 
 describe("the plan", () => {
@@ -68,6 +70,12 @@ describe("the plan", () => {
     ["the least weight", { cpuWeight: 1 }, { shares: 2, weight: 1, needed: "cpu" }],
     ["the largest weight", { cpuWeight: 10_000 }, { shares: 262_144, weight: 10_000, needed: "cpu" }],
     ["shares as a kubelet computes them", { cpuShares: 102 }, { shares: 102, weight: 17, needed: "cpu" }],
+    [
+      "shares for v1, and another weight",
+      { cpuShares: 1024, cpuWeight: 39 },
+      { shares: 1024, weight: 39, needed: "cpu" },
+    ],
+    ["an end of all together", { memoryOomGroup: true }, { together: 1 }],
     ["processors", { cpusetCpus: "0-2,4", cpusetMems: "0" }, { cpus: "0-2,4", mems: "0", needed: "cpuset" }],
     ["swappiness", { memorySwappiness: 0 }, { swappiness: 0, needed: "memory" }],
   ])("%s", (_name, inputs, words) => {
@@ -94,6 +102,10 @@ describe("the plan", () => {
     ["another period with the same share", { cpuMax: "500m" }, { ...v2, cpuMax: { quota: 5000, period: 10_000 } }],
     ["a weight that v1 has as shares", { cpuWeight: 10_000 }, { ...hybrid, cpuShares: 262_144 }],
     ["shares that v2 has as a weight", { cpuShares: 102 }, { ...v2, cpuWeight: 17 }],
+    ["a weight that v1 does not go by", { cpuShares: 1024, cpuWeight: 39 }, hybrid],
+    ["shares that v2 does not go by", { cpuShares: 1024, cpuWeight: 39 }, { ...v2, cpuWeight: 39 }],
+    ["an end of all together that v1 cannot", { memoryOomGroup: true }, hybrid],
+    ["and that v2 can", { memoryOomGroup: true }, { ...v2, oomGroup: true }],
     ["another way to say the same processors", { cpusetCpus: "0,1,2-3" }, { ...v2, cpusetCpus: "0-3" }],
     [
       "processors as above",
@@ -116,6 +128,8 @@ describe("the plan", () => {
     ],
     ["and on v2", {}, { ...v2, cpusetCpus: "0" }],
     ["a weight", {}, { ...v2, cpuWeight: 200 }],
+    ["an end of all together", { memoryOomGroup: true }, { ...v2, oomGroup: false }],
+    ["one that is not declared any more", {}, { ...v2, oomGroup: true }],
   ])("sets everything when something differs: %s", (_name, inputs, seen) => {
     expect(plan(inputs, seen)).toMatchObject({ path: "chroot0" });
   });
@@ -144,6 +158,9 @@ describe("drift", () => {
     ],
     ["the weight behind shares", { cpuWeight: 50 }, hybrid, { cpuWeight: 100 }],
     ["the shares behind a weight", { cpuShares: 2 }, v2, { cpuShares: 1024 }],
+    ["the weight, where v2 goes by it", { cpuShares: 1024, cpuWeight: 39 }, v2, { cpuWeight: 100 }],
+    ["the shares, where v1 does", { cpuShares: 2, cpuWeight: 1 }, hybrid, { cpuShares: 1024 }],
+    ["an end of one by one", { memoryOomGroup: true }, { ...v2, oomGroup: false }, { memoryOomGroup: false }],
     ["nothing that was not declared", {}, { ...v2, memoryMax: 4096, cpuWeight: 3 }, {}],
   ])("shows %s", (_name, inputs, seen, expected) => {
     expect(cgroupSpec.drift({ ...base, ...inputs }, seen)).toEqual(expected);
@@ -187,7 +204,7 @@ describe("check", () => {
     [{ memorySwappiness: 201 }, "memorySwappiness: must be between 0 and 200"],
     [{ cpuMax: 0 }, "cpuMax: must be more than 0"],
     [{ cpuWeight: 0 }, "cpuWeight: must be between 1 and 10000"],
-    [{ cpuWeight: 1, cpuShares: 2 }, "cpuShares: says the same as cpuWeight"],
+    [{ memoryOomGroup: 1 }, "memoryOomGroup: must be true or false"],
     [{ pidsMax: -1 }, "pidsMax: must be between 0"],
     [{ cpusetCpus: "" }, "cpusetCpus: must not be empty"],
     [{ cpusetCpus: "0-" }, "cpusetCpus: must be a list such as 0-2,4"],

@@ -88,6 +88,8 @@ describe("the plan", () => {
     ["another policy", { restartPolicy: "Never" }, seen({}), change],
     ["another grace period", { terminationGracePeriodSeconds: 1 }, seen({}), change],
     ["another control group", { cgroup: "new" }, { ...seen({}), cgroups: { main: "old" } }, change],
+    ["a deadline", { activeDeadlineSeconds: 9 }, seen({}), change],
+    ["a deadline as wanted", { activeDeadlineSeconds: 9 }, { ...seen({}), deadline: 9 }, []],
     ["no control group any more", {}, { ...seen({}), cgroups: { main: "old" } }, change],
     ["not wanted to run", { running: false }, seen({}), [stop]],
   ])("%s", (_name, more, state, commands) => {
@@ -135,6 +137,7 @@ test.each<[string, ProcessInputs, ProcessState, Partial<ProcessInputs>]>([
     { ...seen({}), restartPolicy: "Never", gracePeriod: 5 },
     { restartPolicy: "Never", terminationGracePeriodSeconds: 5 },
   ],
+  ["its deadline", { ...inputs, activeDeadlineSeconds: 9 }, { ...seen({}), deadline: 8 }, { activeDeadlineSeconds: 8 }],
   ["a control group", { ...inputs, cgroup: "x" }, { ...seen({}), cgroups: { main: "y" } }, { cgroup: "y" }],
   ["that it is in none", { ...inputs, cgroup: "x" }, seen({}), { cgroup: "" }],
   [
@@ -336,9 +339,36 @@ describe("a replacement", () => {
       { restartPolicy: "Never", terminationGracePeriodSeconds: 1, skipAwait: true },
       [],
     ],
+    ["nothing for a deadline", { activeDeadlineSeconds: 9 }, []],
     ["a control group that is to be replaced itself", { cgroup: "04da6b54-80e4-46f7-96ec-b56ff0331ba9" }, ["cgroup"]],
   ])("is needed for %s", (_name, more, keys) => {
     expect(replacements(processSpec, inputs, { ...inputs, ...more })).toEqual(keys);
+  });
+
+  test.each<[from: number | undefined, to: unknown, keys: string[]]>([
+    [9, 8, []],
+    [9, 9, []],
+    [8, 9, ["activeDeadlineSeconds"]],
+    [9, undefined, ["activeDeadlineSeconds"]],
+    [9, "04da6b54-80e4-46f7-96ec-b56ff0331ba9", ["activeDeadlineSeconds"]],
+  ])("is needed for a deadline that is put off: %s to %s", (from, to, keys) => {
+    const given = (activeDeadlineSeconds: unknown) =>
+      ({ ...inputs, ...(activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds }) }) as ProcessInputs;
+    expect(replacements(processSpec, given(from), given(to))).toEqual(keys);
+  });
+
+  test("is needed for another QoS class of a pod, and not for what a Burstable one asks for", () => {
+    const pod = { namespace: "default", name: "web" };
+    const of = (each: object, more: object = { pod }) =>
+      ({ ...bare, ...more, containers: [{ name: "a", command: ["x"], ...each }] }) as ProcessInputs;
+    const from = (olds: object, news: object, more?: object) =>
+      replacements(processSpec, of(olds, more), of(news, more));
+    expect(from({ memoryRequest: 1 }, { memoryRequest: 20 })).toEqual([]);
+    expect(from({ memoryRequest: 1 }, { oomScoreAdj: -997 })).toEqual(["containers"]);
+    expect(from({ oomScoreAdj: 1000 }, { memoryRequest: 1 })).toEqual(["containers"]);
+    expect(from({ oomScoreAdj: 1000 }, { oomScoreAdj: -997 })).toEqual(["containers"]);
+    expect(from({ oomScoreAdj: 1000 }, { oomScoreAdj: -997 }, {})).toEqual([]);
+    expect(from({}, { oomScoreAdj: 1000 })).toEqual([]);
   });
 
   test("is needed for what a container is, not for its control group", () => {

@@ -80,6 +80,16 @@ describe("a ConfigFile", () => {
     );
   });
 
+  test("declares what pods look up before them, whatever the order of the text", async () => {
+    const secret = `apiVersion: v1\nkind: Secret\nmetadata: {name: login}\ntype: kubernetes.io/dockerconfigjson\nstringData:\n  .dockerconfigjson: '{"auths": {}}'\n`;
+    const text = `${pod("web")}  imagePullSecrets: [{name: login}]\n---\n${secret}`;
+    const group = new yaml.ConfigGroup("pull", { on: on(), yaml: text });
+    expect(Object.keys(await known(group.resources))).toEqual(["v1/Secret::login", "v1/Pod::web"]);
+    expect(refusalOf(() => new yaml.ConfigGroup("none", { on: on(), yaml: text.split("---")[0] ?? "" }))).toContain(
+      "spec.imagePullSecrets[0].name",
+    );
+  });
+
   test("is called as its file by default, and its prefix can be chosen", async () => {
     writeFileSync(
       "pod.json",
@@ -248,9 +258,9 @@ on: x
         bad.yaml:7:7: spec.containers[0].imagee: no such field; did you mean image?
         bad.yaml:8:24: spec.containers[0].command[1]: must be a string, not a number; put it into quotes
         bad.yaml:10:21: spec.containers[0].env[0].value: must be a string, not a boolean; put it into quotes
-        bad.yaml:12:1: apps/v1 Deployment in document 2 is not supported; supported kinds: v1 Pod, v1 ConfigMap, v1 Secret
+        bad.yaml:12:1: apps/v1 Deployment in document 2 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Pod
         bad.yaml:23:90: items[0].spec.containers[0].resources.limits.memory: must be a quantity such as 500m, 1.5, 200Mi or 1e3
-        bad.yaml:24:5: items[1]: v1 Service in document 3 is not supported; supported kinds: v1 Pod, v1 ConfigMap, v1 Secret
+        bad.yaml:24:5: items[1]: v1 Service in document 3 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Pod
         bad.yaml:26:5: items[2]: must be an object with apiVersion and kind
         bad.yaml:28:1: apiVersion: is required"
     `);
@@ -314,7 +324,7 @@ on: x
     [
       "a misspelt kind",
       () => ({ on: on(), yaml: pod("web").replace("Pod", "pod") }),
-      "yaml:1:1: v1 pod in document 1 is not supported; supported kinds: v1 Pod, v1 ConfigMap, v1 Secret",
+      "yaml:1:1: v1 pod in document 1 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Pod",
     ],
     [
       "no YAML",
