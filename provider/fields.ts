@@ -83,6 +83,19 @@ export function path(options: { root?: boolean } = {}): Field {
   };
 }
 
+/** A path below something else, without `.`, `..`, empty segments or a slash at the end. */
+export function relativePath(): Field {
+  const plain = text({ max: 3800 });
+  const absolute = path();
+  return (value, at) => {
+    const problems = plain(value, at);
+    if (problems.length > 0) return problems;
+    return String(value).startsWith("/")
+      ? [{ path: at, reason: "must be a relative path" }]
+      : absolute(`/${value}`, at);
+  };
+}
+
 /** A whole number from `min` to `max`. */
 export function integer(min: number, max: number): Field {
   return (value, at) => {

@@ -101,7 +101,7 @@ for token in "$d"/volume.*.token; do
 if [ -e "$token" ] && { read -r keys < ${issuerFolder}/jwks.json; } 2>/dev/null; then echo "jwks$t$keys"; fi
 break
 done
-if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do echo "warning$t$warning"; done < "$d/network.warnings"; fi
+if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do printf 'warning\\t%s\\n' "$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
 end=

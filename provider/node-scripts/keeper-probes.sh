@@ -156,7 +156,8 @@ by_curl() { # URL [HEADER…]: redirects are followed on the same host; the cert
   shift
   count=$#
   while [ "$count" -gt 0 ]; do
-    set -- "$@" -H "$1"
+    # By `NAME:` alone curl leaves a header out; `NAME;` is one without a value.
+    case ${1#*:} in *[!\ ]*) set -- "$@" -H "$1" ;; *) set -- "$@" -H "${1%%:*};" ;; esac
     shift
     count=$((count - 1))
   done
@@ -178,7 +179,7 @@ by_curl() { # URL [HEADER…]: redirects are followed on the same host; the cert
   case $said in
     2??\ * | 3??\ *) return 0 ;;
     [1-9]??\ *) echo "HTTP probe failed with statuscode: ${said%% *}" ;;
-    *) echo "Get \"$url\": ${said%000 }" ;;
+    *) printf 'Get "%s": %s\n' "$url" "${said%000 }" ;;
   esac
   return 1
 }
@@ -199,7 +200,7 @@ by_grpc() { # grpc.health.v1.Health/Check: the answer of one that serves is a me
     *)
       line=''
       { IFS= read -r line < "$dir/$name/$probe.error"; } 2>/dev/null
-      echo "grpc.health.v1.Health/Check at $where failed: ${line:-not the answer of a health service that serves}"
+      printf 'grpc.health.v1.Health/Check at %s failed: %s\n' "$where" "${line:-not the answer of a health service that serves}"
       ;;
   esac
   return 1

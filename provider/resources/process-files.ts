@@ -6,22 +6,15 @@ import { addressFile } from "../facts/link";
 import { logFolders, nodeFolder } from "../facts/node";
 import { type ProcessState, processFolder } from "../facts/process";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
-import { signalNumber } from "../kubernetes/signals";
-import {
-  type ContainerConfig,
-  defaultMaskedPaths,
-  defaultPath,
-  defaultReadonlyPaths,
-  launcherConfig,
-  type Volume,
-} from "../launcher-config";
+import { launcherConfig, type Volume } from "../launcher-config";
 import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
-import { loadProfile, profileOf, unloadProfile } from "./process-apparmor";
+import { loadProfile, unloadProfile } from "./process-apparmor";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
+import { containerConfig } from "./process-container";
 import { controlsOf, devicesOf } from "./process-controls";
-import { hasNetworkFiles, networkSpec, networkVolumes } from "./process-network";
+import { hasNetworkFiles, networkSpec } from "./process-network";
 import { findScore, oomInputs, oomOf } from "./process-oom";
 import {
   needsPreparation,
@@ -31,7 +24,7 @@ import {
   renewVolumes,
   volumesDigest,
 } from "./process-projections";
-import { filterOf, isFiltered } from "./process-seccomp";
+import { filterOf } from "./process-seccomp";
 
 /** Starts the containers, where nothing of them is. */
 export function start(inputs: ProcessInputs): Command[] {
@@ -153,7 +146,7 @@ function plainFile(name: string, content: string): (string | Secret)[] {
 
 /** Four words each: what it is, the file, its content, and for `conf` how soon the kernel is to end the container. */
 function confFile(inputs: ProcessInputs, each: Container): (string | Secret)[] {
-  return ["conf", `${each.name}/conf`, secret(launcherConfig(complete(inputs, each))), oomOf(each)];
+  return ["conf", `${each.name}/conf`, secret(launcherConfig(containerConfig(inputs, each))), oomOf(each)];
 }
 
 /** Marked as secret for its length: a message about a failure must not print it. */
@@ -347,58 +340,4 @@ function podOf(inputs: ProcessInputs): { namespace: string; name: string } {
 function getsResolvConf(inputs: ProcessInputs, { rootFs, volumes = [] }: Container): boolean {
   const isCovered = volumes.some(({ target }) => ["/etc", "/etc/resolv.conf"].includes(target));
   return inputs.resolvConf === true && rootFs !== undefined && !isCovered && !sharesWithNode(inputs, "mnt");
-}
-
-function complete(inputs: ProcessInputs, container: Container): ContainerConfig {
-  const { add = [], drop = [] } = container.capabilities ?? {};
-  const { rootFs, workingDir, runAsUser, runAsGroup, supplementalGroups, imageDefaults } = container;
-  const seccomp = isFiltered(container) ? `${processFolder(inputs.name)}/${container.name}/seccomp` : undefined;
-  const apparmor = profileOf(container);
-  const stopSignal = signalNumber(container.stopSignal ?? "");
-  const { variables, expand } = container;
-  const optionals = {
-    rootFs,
-    variables,
-    expand,
-    workingDir,
-    runAsUser,
-    runAsGroup,
-    supplementalGroups,
-    stopSignal,
-    seccomp,
-    apparmor,
-  };
-  return {
-    ...(Object.fromEntries(Object.entries(optionals).filter(([, value]) => value !== undefined)) as Pick<
-      ContainerConfig,
-      keyof typeof optionals
-    >),
-    command: container.command ?? [],
-    ...(imageDefaults === undefined ? {} : { imageDefaults }),
-    // What a container runtime gives: an image, and whoever declares the container, may say otherwise.
-    envDefaults: {
-      ...(imageDefaults === undefined && { PATH: defaultPath }),
-      // In a root of its own the launcher finds it.
-      ...(rootFs === undefined && { HOME: homeOf(runAsUser) }),
-      ...(inputs.hosts?.kernelName !== undefined && { HOSTNAME: inputs.hosts.kernelName }),
-    },
-    env: container.env ?? {},
-    addCapabilities: add,
-    dropCapabilities: drop,
-    allowPrivilegeEscalation: container.allowPrivilegeEscalation ?? true,
-    privileged: container.privileged ?? false,
-    readOnlyRootFilesystem: container.readOnlyRootFilesystem ?? false,
-    maskedPaths: container.maskedPaths ?? (rootFs === undefined ? [] : defaultMaskedPaths),
-    readonlyPaths: container.readonlyPaths ?? (rootFs === undefined ? [] : defaultReadonlyPaths),
-    volumes: [...(container.volumes ?? []), ...(rootFs === undefined ? [] : networkVolumes(inputs, container))],
-    ownMounts: !sharesWithNode(inputs, "mnt"),
-    hostIpc: sharesWithNode(inputs, "ipc"),
-    runAsNonRoot: container.runAsNonRoot ?? false,
-    strictGroups: container.supplementalGroupsPolicy === "Strict",
-  };
-}
-
-/** On the node's own root: root's home, and the root directory for a user who may be unknown there. */
-function homeOf(user: number | undefined): string {
-  return user === undefined || user === 0 ? "/root" : "/";
 }

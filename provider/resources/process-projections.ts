@@ -10,6 +10,7 @@ import {
   optional,
   type Problem,
   path,
+  relativePath,
   required,
   text,
 } from "../fields";
@@ -76,7 +77,15 @@ export interface HostPath {
 
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 1024 * 1024, empty: true, controls: true });
-const relative = text({ max: 4095, pattern: /^(?!\/)(?!\.\.)/, form: "a relative path that does not begin with .." });
+const below = relativePath();
+
+/** Names that begin with `..` are those of the volume's own. */
+function placeField(value: unknown, at: string): Problem[] {
+  const problems = below(value, at);
+  return problems.length === 0 && String(value).startsWith("..")
+    ? [{ path: at, reason: "must not begin with .." }]
+    : problems;
+}
 
 /** The inputs that say so. */
 export const projectionFields: Fields = {
@@ -101,7 +110,7 @@ export const projectionFields: Fields = {
                   ),
                 }),
               ),
-              path: optional(relative),
+              path: optional(placeField),
               mode: required(integer(0, 0o777)),
               user: optional(id),
               optional: optional(boolean()),
@@ -196,10 +205,15 @@ function lineOf(inputs: ProcessInputs, projected: ProjectedFile): string[] {
   if (token !== undefined) {
     const { namespace, name } = inputs.pod ?? { namespace: "default", name: inputs.name };
     const { expirationSeconds, serviceAccount = "default", audience } = token;
-    const node = JSON.stringify(inputs.node).slice(1, -1);
-    return ["token", place, bits, String(expirationSeconds), namespace, name, node, serviceAccount, audience];
+    const names = [namespace, name, inputs.node, serviceAccount].map(escapeJson);
+    return ["token", place, bits, String(expirationSeconds), ...names, audience];
   }
   return ["text", bits, place, escapeText(content ?? "")];
+}
+
+/** As it stands in a token, between quotes. */
+function escapeJson(name: string): string {
+  return JSON.stringify(name).slice(1, -1);
 }
 
 function ownerOf({ path: place = "", user }: ProjectedFile): string[][] {

@@ -39,6 +39,7 @@ import {
   type TokenIssuer,
   works,
 } from "./process-status";
+import { variableName, variableProblems, variablesField } from "./process-variables";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
 export type { Dns, Hosts } from "./process-network";
@@ -48,27 +49,11 @@ const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 131_071, empty: true, controls: true });
 
-const variableName = text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" });
-
 const containerFields: Fields = {
   command: optional(list(word, { max: 1000 })),
   imageDefaults: optional(oneOf("all", "entrypoint", "none")),
   env: optional(record(variableName, word)),
-  variables: optional(
-    list(
-      object({
-        name: optional(variableName),
-        value: optional(word),
-        file: optional(path()),
-        folder: optional(path()),
-        prefix: optional(
-          text({ max: 1000, empty: true, pattern: /^[^=]*$/, form: "part of a variable's name, without =" }),
-        ),
-        optional: optional(boolean()),
-        line: optional(boolean()),
-      }),
-    ),
-  ),
+  variables: optional(variablesField),
   expand: optional(boolean()),
   workingDir: optional(path({ root: true })),
   rootFs: optional(path()),
@@ -273,6 +258,11 @@ function check(inputs: ProcessInputs): Problem[] {
     ...(inputs.resolvConf === true && inputs.dns !== undefined && inputs.dns !== null
       ? [{ path: "dns", reason: "give one of resolvConf and dns" }]
       : []),
+    ...(["domain", "kernelName"] as const).flatMap((key) =>
+      (inputs.hosts?.[key] ?? undefined) === undefined || (inputs.hosts?.hostname ?? undefined) !== undefined
+        ? []
+        : [{ path: `hosts.${key}`, reason: "needs a hostname: without one the node's own names are shown" }],
+    ),
     ...(inputs.hosts?.hostname !== undefined && inputs.namespace === undefined
       ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
       : []),
@@ -317,6 +307,7 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   return [
     ...seccompProblems(container),
     ...appArmorProblems(container),
+    ...variableProblems(container),
     ...(container.runAsNonRoot === true && container.runAsUser === 0
       ? [{ path: "runAsUser", reason: "must not be 0 when runAsNonRoot is true" }]
       : []),

@@ -1,4 +1,4 @@
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { all, type Command, either, raw, render, sh } from "../command/command";
 import { makeFolder, refuseLinks, removeFolder } from "../command/folders";
 import { underLock } from "../command/lock";
@@ -134,7 +134,11 @@ export class RootFs extends NodeResource {
   constructor(name: string, args: RootFsArgs, options?: pulumi.CustomResourceOptions) {
     const isImage = (args as RootFsArgs | undefined)?.image !== undefined;
     const registries = isImage ? args.node?.reference?.registries : undefined;
-    const more = registries === undefined ? {} : { registries };
+    const more = {
+      ...(registries === undefined ? {} : { registries }),
+      // Logins are secrets, whether or not they were given as such.
+      ...(isImage && args.pullSecrets !== undefined ? { pullSecrets: pulumi.secret(args.pullSecrets) } : {}),
+    };
     super(rootFsSpec.type, name, { ...args, ...more, whole: true }, isImage ? ["imageDigest"] : [], options);
   }
 }
