@@ -12,8 +12,10 @@ import {
   createNamespace,
   createPodGroup,
   createProcess,
+  createSharedMemory,
   createVolume,
   PodPlace,
+  type PodVolume,
 } from "./pod-parts";
 import { claimHostPorts, createHostPorts } from "./pod-ports";
 
@@ -83,7 +85,10 @@ export class Pod extends pulumi.ComponentResource {
     const eth0 = createInterface(place, namespace);
     const ports = createHostPorts(place, namespace, eth0);
     const group = createPodGroup(place);
-    const volumes = new Map(pod.volumes.map((volume) => [volume.name, createVolume(place, volume)]));
+    const volumes = new Map([
+      ...createSharedMemory(place),
+      ...pod.volumes.map((volume): [string, PodVolume] => [volume.name, createVolume(place, volume)]),
+    ]);
     const containers = [...pod.initContainers, ...pod.containers].map((container) =>
       createContainer(place, container, group, volumes),
     );

@@ -22,11 +22,12 @@ import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
 import { appArmorField, appArmorProblems, checkAppArmor } from "./process-apparmor";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
-import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
+import { change, cleanup, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
 import { changesClass, oomWarnings } from "./process-oom";
 import { checkProjections, projectionFields } from "./process-projections";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
+import { settings } from "./process-settings";
 import {
   type ContainerStatus,
   conditionsOf,

@@ -128,6 +128,7 @@ describe.each([
       "CGroup site-cgroup",
       "CGroup site-cgroup-side-car",
       "CGroup site-cgroup-web",
+      "Mount site-shm",
       "Mount site-volume-memory",
       "Namespace site-namespace",
       "Node edge",
@@ -137,7 +138,7 @@ describe.each([
       "RootFs site-rootfs-web",
       "VethPair site-eth0",
     ]);
-    expect(children).toHaveLength(9);
+    expect(children).toHaveLength(10);
     expect(children.filter(({ opts }) => opts.parent !== made)).toEqual([]);
   });
 
