@@ -269,7 +269,7 @@ export interface ConfigMapKeySelector {
 export interface ObjectFieldSelector {
   /** As in Kubernetes. */
   apiVersion?: Input<string | undefined>;
-  /** `metadata.name`, `.namespace`, `.uid`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.nodeName` (the Node's name), `spec.serviceAccountName` (`default`), `status.podIP(s)`, `status.hostIP(s)`. Or: `metadata.name`, `.namespace`, `.uid`, `.labels`, `.annotations`, `metadata.labels['KEY']` or `metadata.annotations['KEY']`. */
+  /** `metadata.name`, `.namespace`, `.uid`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.nodeName` (the Node's name), `spec.serviceAccountName`, `status.podIP(s)`, `status.hostIP(s)`. Or: `metadata.name`, `.namespace`, `.uid`, `.labels`, `.annotations`, `metadata.labels['KEY']` or `metadata.annotations['KEY']`. */
   fieldPath: Input<string>;
 }
 

@@ -154,7 +154,9 @@ const POD_SPEC: Fields = {
     below: `nodeAffinity{preferredDuringSchedulingIgnoredDuringExecution[]{preference{${NODE_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution{nodeSelectorTerms[]{${NODE_TERM}}}} podAffinity{${POD_AFFINITY}} podAntiAffinity{${POD_AFFINITY}}`,
     values: ["{}"],
   }),
-  automountServiceAccountToken: refused("there is no API server to have an account at", "never", { values: [false] }),
+  automountServiceAccountToken: boolean(
+    "`true`: token, ca.crt and namespace are at /var/run/secrets/kubernetes.io/serviceaccount in every container that mounts nothing there, as from the projected volume that Kubernetes adds. Default `false`, unlike in Kubernetes: there is no API server to use them at. Needs openssl on the node.",
+  ),
   containers: object("The containers, started in this order; at least one.", CONTAINER, { list: true, required: true }),
   dnsConfig: object("Added to what dnsPolicy puts into /etc/resolv.conf.", {
     nameservers: string(
@@ -251,8 +253,10 @@ const POD_SPEC: Fields = {
   schedulingGates: refusedList(SCHEDULER, "never", "name"),
   schedulingGroup: refused(SCHEDULER, "never", { below: "podGroupName" }),
   securityContext: object("Who the processes of all containers are, and what they may do.", POD_SECURITY_CONTEXT),
-  serviceAccount: refused("there is no API server to have an account at", "never"),
-  serviceAccountName: refused("there is no API server to have an account at", "never"),
+  serviceAccount: string("Means serviceAccountName, where that is not given."),
+  serviceAccountName: string(
+    "DNS subdomain; whose tokens the node signs for the pod. Nothing has to be declared, and nothing is granted. Default `default`.",
+  ),
   setHostnameAsFQDN: boolean(
     "`true`, with a subdomain: `hostname` prints the whole name, which must have at most 64 characters. Default `false`. Not with hostNetwork.",
   ),

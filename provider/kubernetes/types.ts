@@ -80,7 +80,7 @@ export interface PodSpec {
   activeDeadlineSeconds?: Input<number | undefined>;
   /** Refused: nothing schedules here: `on` names the node. Accepted: `{}`. */
   affinity?: Input<Affinity | undefined>;
-  /** Refused: there is no API server to have an account at. Accepted: `false`. */
+  /** `true`: token, ca.crt and namespace are at /var/run/secrets/kubernetes.io/serviceaccount in every container that mounts nothing there, as from the projected volume that Kubernetes adds. Default `false`, unlike in Kubernetes: there is no API server to use them at. Needs openssl on the node. */
   automountServiceAccountToken?: Input<boolean | undefined>;
   /** The containers, started in this order; at least one. */
   containers: Input<Input<Container>[]>;
@@ -144,9 +144,9 @@ export interface PodSpec {
   schedulingGroup?: Input<PodSchedulingGroup | undefined>;
   /** Who the processes of all containers are, and what they may do. */
   securityContext?: Input<PodSecurityContext | undefined>;
-  /** Refused: there is no API server to have an account at. */
+  /** Means serviceAccountName, where that is not given. */
   serviceAccount?: Input<string | undefined>;
-  /** Refused: there is no API server to have an account at. */
+  /** DNS subdomain; whose tokens the node signs for the pod. Nothing has to be declared, and nothing is granted. Default `default`. */
   serviceAccountName?: Input<string | undefined>;
   /** `true`, with a subdomain: `hostname` prints the whole name, which must have at most 64 characters. Default `false`. Not with hostNetwork. */
   setHostnameAsFQDN?: Input<boolean | undefined>;
