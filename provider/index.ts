@@ -33,6 +33,7 @@ export {
   type NamedContainerArgs,
   Process,
   type ProcessArgs,
+  type TokenIssuer,
 } from "./resources/process";
 export { RootFs, type RootFsArgs } from "./resources/root-fs";
 export { VethPair, type VethPairArgs } from "./resources/veth-pair";

@@ -154,7 +154,7 @@ function mounts(container: ContainerConfig): Line[] {
   if (rootFs === undefined) return [proc, ...binds(volumes), ...(privileged ? [] : hidden)];
   return [
     proc,
-    ...ownFolders(container.hostIpc),
+    ...ownFolders(container),
     ["mount", "sysfs", "/sys", "sysfs", privileged ? "nosuid,noexec,nodev" : "nosuid,noexec,nodev,ro", "-"],
     ...binds(volumes),
     // In a volume in place of /dev they would be made on the node, and stay there.
@@ -188,14 +188,15 @@ function bindFlags({ readOnly, recursiveReadOnly, propagation }: Omit<Volume, "s
   return [...flags, readOnlyFlags[recursiveReadOnly ?? "none"]].join(",");
 }
 
-/** The file systems in every container's /dev (containerd's pkg/oci/mounts.go). */
-function ownFolders(hostIpc: boolean): Line[] {
+/** The file systems in every container's /dev (containerd's pkg/oci/mounts.go), but for a volume in place of /dev/shm. */
+function ownFolders({ hostIpc, volumes }: ContainerConfig): Line[] {
+  const memory: Line = hostIpc
+    ? ["mount", "/dev/shm", "/dev/shm", "bind", "rec,rprivate", "-"]
+    : ["mount", "shm", "/dev/shm", "tmpfs", "nosuid,noexec,nodev", "mode=1777,size=65536k"];
   return [
     ["mount", "tmpfs", "/dev", "tmpfs", "nosuid,strictatime", "mode=755,size=65536k"],
     ["mount", "devpts", "/dev/pts", "devpts", "nosuid,noexec", "newinstance,ptmxmode=0666,mode=0620,gid=5"],
-    hostIpc
-      ? ["mount", "/dev/shm", "/dev/shm", "bind", "rec,rprivate", "-"]
-      : ["mount", "shm", "/dev/shm", "tmpfs", "nosuid,noexec,nodev", "mode=1777,size=65536k"],
+    ...(volumes.some(({ target }) => target === "/dev/shm") ? [] : [memory]),
     ["mount", "mqueue", "/dev/mqueue", "mqueue", "nosuid,noexec,nodev", "-"],
   ];
 }

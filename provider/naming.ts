@@ -53,6 +53,13 @@ export function uidOf(owner: string): string {
 /** Where the files of ConfigMaps and Secrets lie on a node. */
 export const objectsFolder = "/var/lib/barepod/objects";
 
+/** The folder of the ConfigMap that Kubernetes puts into every namespace, and the node makes when a pod asks for it. */
+export function rootCaFolder(namespace: string): string {
+  return `/var/lib/barepod/issuer/configmaps/${namespace}/${ROOT_CA}/data`;
+}
+/** The ConfigMap's name. */
+export const ROOT_CA = "kube-root-ca.crt";
+
 /** The folder with a ConfigMap's or a Secret's keys as files. Both names are checked: no part can lead elsewhere. */
 export function objectFolder(kind: "configmaps" | "secrets", namespace: string, name: string): string {
   return `${objectsFolder}/${kind}/${namespace}/${name}/data`;

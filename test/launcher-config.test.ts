@@ -107,6 +107,12 @@ describe("the launcher's configuration", () => {
     ["an AppArmor profile", { apparmor: "a b" }, ["apparmor\ta b"], []],
     ["a filter of system calls", { seccomp: "/run/f" }, ["seccomp\t/run/f"], []],
     [
+      "a volume in place of the shared memory",
+      { volumes: [{ source: "/a", target: "/dev/shm" }] },
+      ["mount\t/a\t/dev/shm\tbind\trec,rprivate\t-"],
+      [/^mount\tshm/],
+    ],
+    [
       "the node's shared memory with the node's IPC",
       { hostIpc: true },
       ["mount\t/dev/shm\t/dev/shm\tbind\trec,rprivate\t-"],

@@ -1,4 +1,5 @@
 import { Race } from "../lib/race.mjs";
+import { resourcesOf } from "../lib/resources.mjs";
 import { median, milliseconds } from "../lib/statistics.mjs";
 
 const at = "/srv/bench-start";
@@ -35,14 +36,15 @@ export async function measureStart({ engine, node, report, repetitions }) {
   const launcher = `mkdir $leaf; ${path} run ${at}/config 2>&1; rmdir $leaf`;
   const runc = `runc run --bundle ${at} bench 2>&1`;
   const { closeAllSessions } = await engine.load("provider/ssh/pool.js");
-  const itself = await open(engine, node, "Node", {});
+  const open = await resourcesOf(engine, node);
+  const itself = await open("Node", {});
   await itself.create();
   const ways = {
     launcher: { title: "launcher run, in a control group", run: () => race.start(launcher) },
-    process: { title: "frame sent → first instruction", ...(await openProcess(engine, node, {})) },
+    process: { title: "frame sent → first instruction", ...(await openProcess(open, {})) },
     limited: {
       title: "the same, in a control group",
-      ...(await openProcess(engine, node, { cgroup: "bench-start" })),
+      ...(await openProcess(open, { cgroup: "bench-start" })),
     },
     ...(hasRunc ? { runc: { title: "runc run", run: () => race.start(runc) } } : {}),
   };
@@ -80,9 +82,8 @@ export async function measureStart({ engine, node, report, repetitions }) {
 }
 
 /** The same container as a Process, over a connection that is there. */
-function openProcess(engine, node, more) {
-  return open(engine, node, "Process", {
-    owner: "bench/urn:pulumi:bench::bench::pulumi-nodejs:dynamic/barepod:Process::bench",
+function openProcess(open, more) {
+  return open("Process", {
     name: "bench-start",
     rootFs: `${at}/rootfs`,
     command: program,
@@ -91,19 +92,6 @@ function openProcess(engine, node, more) {
     running: true,
     ...more,
   });
-}
-
-/** A resource, without an engine. */
-async function open(engine, node, type, more) {
-  const { [type]: resource } = await engine.load("provider/provider.js");
-  const { inputs } = await resource.check({}, { node: "bench", connection: node.connection, ...more });
-  let outs;
-  return {
-    create: async () => {
-      ({ outs } = await resource.create(inputs));
-    },
-    delete: () => resource.delete("", outs),
-  };
 }
 
 /** Where the keeper makes a container's own group. */

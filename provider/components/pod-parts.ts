@@ -97,9 +97,14 @@ function createGroup(
     ...(cpuWeight !== undefined && { cpuWeight }),
     ...(cpuQuota !== undefined && { cpuMax: cpuQuota / CPU_PERIOD }),
   };
-  // Kubernetes gives pods no swap: it would make a memory limit mean something else.
-  const memory = memoryMax === undefined ? {} : { memoryMax, memorySwapMax: 0 };
-  return new CGroup(name, { node, path, ...cpu, ...memory, ...(memoryOomGroup && { memoryOomGroup }) }, options);
+  // Kubernetes gives containers no swap: it would make a memory limit mean something else.
+  const isContainer = memoryOomGroup === true;
+  const memory = {
+    ...(memoryMax !== undefined && { memoryMax }),
+    ...((memoryMax !== undefined || isContainer) && { memorySwapMax: 0 }),
+    ...(isContainer && { memoryOomGroup }),
+  };
+  return new CGroup(name, { node, path, ...cpu, ...memory }, options);
 }
 
 export function createVolume({ name, node, pod, id, options }: PodPlace, volume: NormalizedVolume): PodVolume {
@@ -114,6 +119,28 @@ export function createVolume({ name, node, pod, id, options }: PodPlace, volume:
   const flags = [...owner, "nosuid", "nodev", ...size];
   const args = { node, source: "tmpfs", target: source, fsType: "tmpfs", options: flags };
   return { volume: { source }, mount: new Mount(`${name}-volume-${volume.name}`, args, options) };
+}
+
+/** Where POSIX shared memory lies. Among the volumes of a pod no other has a name with a slash. */
+const sharedMemory = "/dev/shm";
+
+/** What several containers of a pod share with the IPC namespace; a single one makes it by itself. */
+export function createSharedMemory({ name, node, pod, id, options }: PodPlace): [string, PodVolume][] {
+  if (pod.hostIPC || pod.initContainers.length + pod.containers.length < 2) return [];
+  const source = `/var/lib/barepod/volumes/${id}/_shm`;
+  const flags = ["nosuid", "nodev", "noexec", "mode=1777", "size=65536k"];
+  const args = { node, source: "shm", target: source, fsType: "tmpfs", options: flags };
+  return [[sharedMemory, { volume: { source }, mount: new Mount(`${name}-shm`, args, options) }]];
+}
+
+/** It gives way to a volume in its place, or in place of all of /dev. */
+function sharedMemoryOf(
+  { mounts }: NormalizedContainer,
+  volumes: ReadonlyMap<string, PodVolume>,
+): pulumi.Input<Volume>[] {
+  const shared = volumes.get(sharedMemory)?.volume;
+  const isCovered = mounts.some(({ mountPath }) => [sharedMemory, "/dev"].includes(mountPath.replace(/\/+$/, "")));
+  return shared === undefined || isCovered ? [] : [{ ...shared, target: sharedMemory }];
 }
 
 /** What a container sees of a volume. */
@@ -162,7 +189,10 @@ export function createContainer(
     ...(container.variables === undefined
       ? {}
       : { variables: variablesOf(place, container) as pulumi.Input<Variable>[], expand: true }),
-    volumes: container.mounts.map((mount) => createMount(place, container, mount, volumes)),
+    volumes: [
+      ...sharedMemoryOf(container, volumes),
+      ...container.mounts.map((mount) => createMount(place, container, mount, volumes)),
+    ],
     ...securityOf(security),
     kind: container.kind === "main" ? undefined : container.kind,
     startupProbe: container.startupProbe,

@@ -7,7 +7,7 @@ import type { NormalizedVariable } from "../kubernetes/normalize-env";
 import type { FieldRef, ObjectRef, ResourceRef } from "../kubernetes/normalize-reference";
 import type { NormalizedFile, TokenRef } from "../kubernetes/normalize-volume-content";
 import type { Variable } from "../launcher-config";
-import { objectFolder } from "../naming";
+import { objectFolder, ROOT_CA, rootCaFolder } from "../naming";
 import type { ProjectedFile, Projection } from "../resources/process-projections";
 import { declaredObject } from "./objects";
 import type { PodPlace } from "./pod-parts";
@@ -26,7 +26,7 @@ export function variablesOf(
     if ("value" in variable) return variable;
     const { from } = variable;
     if ("object" in from) {
-      const folder = objectFolder(from.object, place.pod.namespace, from.objectName);
+      const folder = folderOf(place, from);
       const { optional } = from;
       return "prefix" in variable
         ? { folder, prefix: variable.prefix, optional }
@@ -37,6 +37,15 @@ export function variablesOf(
   });
 }
 
+/** Where an object's keys lie. The CA is the node's own, unless the program has declared another before the pod. */
+function folderOf({ node, pod }: PodPlace, { object, objectName }: ObjectRef): string {
+  const isOwn =
+    object === "configmaps" &&
+    objectName === ROOT_CA &&
+    declaredObject(node, object, pod.namespace, objectName) === undefined;
+  return isOwn ? rootCaFolder(pod.namespace) : objectFolder(object, pod.namespace, objectName);
+}
+
 /** The volume's files as a Process takes them. */
 export function projectionOf(place: PodPlace, name: string, files: readonly NormalizedFile[]): Input<Projection> {
   const { fsGroup } = place.pod.security;
@@ -45,14 +54,17 @@ export function projectionOf(place: PodPlace, name: string, files: readonly Norm
     ...(fsGroup !== undefined && { group: fsGroup }),
     files: files.map(({ from, path, mode }): Input<ProjectedFile> => {
       if ("object" in from) {
-        const folder = objectFolder(from.object, place.pod.namespace, from.objectName);
+        const folder = folderOf(place, from);
         const { optional } = from;
         return path === undefined
           ? { folder, mode, optional }
           : { file: `${folder}/${from.key}`, path, mode, optional };
       }
       const own = { path: path ?? "", mode };
-      if ("audience" in from) return { ...own, ...tokenOwner(place.pod, mode), token: from };
+      if ("audience" in from) {
+        const token = { ...from, serviceAccount: place.pod.serviceAccountName };
+        return { ...own, ...tokenOwner(place.pod, mode), token };
+      }
       const source = sourceOf(place, from);
       return (
         "value" in source ? { ...own, text: source.value } : { ...own, file: source.file }
@@ -120,7 +132,7 @@ function fieldOf({ id, node, pod }: PodPlace, { field, key }: FieldRef): Source 
     case "spec.nodeName":
       return { value: node.reference.key };
     case "spec.serviceAccountName":
-      return { value: "default" };
+      return { value: pod.serviceAccountName };
     case "metadata.uid":
       return { file: `/run/barepod/process/${id}/pod.uid` };
     case "status.podIP":

@@ -4,7 +4,7 @@ import { type NormalizedPod, normalizePod } from "../kubernetes/normalize";
 import { type QosClass, qosClass } from "../kubernetes/resources";
 import type { ObjectMeta, PodManifest, PodSpec } from "../kubernetes/types";
 import type { Node } from "../resources/node";
-import type { ContainerStatus, PodCondition } from "../resources/process";
+import type { ContainerStatus, PodCondition, TokenIssuer } from "../resources/process";
 import { pullSecrets } from "./objects";
 import {
   createContainer,
@@ -12,8 +12,10 @@ import {
   createNamespace,
   createPodGroup,
   createProcess,
+  createSharedMemory,
   createVolume,
   PodPlace,
+  type PodVolume,
 } from "./pod-parts";
 import { claimHostPorts, createHostPorts } from "./pod-ports";
 
@@ -67,6 +69,11 @@ export class Pod extends pulumi.ComponentResource {
   readonly metadata: pulumi.Output<ObjectMeta>;
   readonly spec: pulumi.Output<PodSpec>;
   readonly status: pulumi.Output<PodStatus>;
+  /**
+   * Who signs the tokens of the pod's service account, and the public keys that verify them, for who is to trust them; of all pods
+   * of a node the same. Undefined for a pod without tokens, and until a container of one that is not waited for has started.
+   */
+  readonly tokenIssuer: pulumi.Output<TokenIssuer | undefined>;
 
   constructor(name: string, args: PodArgs, options?: pulumi.ComponentResourceOptions) {
     super("barepod:index:Pod", name, {}, options);
@@ -78,7 +85,10 @@ export class Pod extends pulumi.ComponentResource {
     const eth0 = createInterface(place, namespace);
     const ports = createHostPorts(place, namespace, eth0);
     const group = createPodGroup(place);
-    const volumes = new Map(pod.volumes.map((volume) => [volume.name, createVolume(place, volume)]));
+    const volumes = new Map([
+      ...createSharedMemory(place),
+      ...pod.volumes.map((volume): [string, PodVolume] => [volume.name, createVolume(place, volume)]),
+    ]);
     const containers = [...pod.initContainers, ...pod.containers].map((container) =>
       createContainer(place, container, group, volumes),
     );
@@ -115,7 +125,9 @@ export class Pod extends pulumi.ComponentResource {
         initContainerStatuses,
         containerStatuses,
       }));
-    this.registerOutputs({ metadata: this.metadata, spec: this.spec, status: this.status });
+    this.tokenIssuer = process.tokenIssuer;
+    const { metadata, spec, status, tokenIssuer } = this;
+    this.registerOutputs({ metadata, spec, status, tokenIssuer });
   }
 
   /** The pod without gaps; a mistake is shown without a stack. */

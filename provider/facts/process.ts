@@ -4,6 +4,9 @@ import type { Fact } from "../frame";
 import { addressFile } from "./link";
 import { nodeFolder } from "./node";
 
+/** Where the node keeps what it signs tokens with. */
+const issuerFolder = "/var/lib/barepod/issuer";
+
 /** One container, as the keeper knows it. */
 export interface ContainerState {
   readonly name: string;
@@ -53,6 +56,8 @@ export interface ProcessState {
   readonly oom: Readonly<Record<string, { readonly wanted: string; readonly score: number }>>;
   readonly address: string;
   readonly hostAddress: string;
+  /** The keys that the node signs tokens with, as a JSON Web Key Set, where the group has tokens. */
+  readonly jwks?: string;
   /** What the user should know, said when the containers were prepared. */
   readonly warnings: readonly string[];
   readonly containers: readonly ContainerState[];
@@ -92,6 +97,10 @@ if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "
 if { read -r reason < "$d/keeper.reason"; } 2>/dev/null; then echo "reason$t$reason"; fi
 if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
 if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
+for token in "$d"/volume.*.token; do
+if [ -e "$token" ] && { read -r keys < ${issuerFolder}/jwks.json; } 2>/dev/null; then echo "jwks$t$keys"; fi
+break
+done
 if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do printf 'warning\\t%s\\n' "$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
@@ -144,6 +153,7 @@ function parseProcess(text: string): ProcessState {
     ) as ProcessState["oom"],
     address: first("address"),
     hostAddress: first("host"),
+    ...(first("jwks") === "" ? {} : { jwks: first("jwks") }),
     warnings: lines.flatMap(([key, text = ""]) => (key === "warning" ? [text] : [])),
     containers: blocks.map(parseContainer),
   };

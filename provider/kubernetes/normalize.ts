@@ -18,6 +18,7 @@ import { checkHostPorts } from "./normalize-port";
 import { normalizePodResources, type UsableResources } from "./normalize-resources";
 import { checkScheduling, type UsableScheduling } from "./normalize-scheduling";
 import { type NormalizedPodSecurity, normalizePodSecurity, type UsablePodSecurity } from "./normalize-security";
+import { normalizeServiceAccount, type UsableServiceAccount, withApiAccess } from "./normalize-service-account";
 import { type NormalizedVolume, normalizeVolumes, type UsableVolume } from "./normalize-volume";
 import { isEventual } from "./plain";
 import type { ContainerResources } from "./resources";
@@ -48,6 +49,8 @@ export interface NormalizedPod extends NormalizedNetwork {
   readonly initContainers: readonly NormalizedContainer[];
   readonly containers: readonly NormalizedContainer[];
   readonly volumes: readonly NormalizedVolume[];
+  /** Whose tokens the node signs for it. */
+  readonly serviceAccountName: string;
   /** Names of Secrets in the pod's namespace. */
   readonly imagePullSecrets: readonly string[];
   readonly security: NormalizedPodSecurity;
@@ -95,7 +98,8 @@ interface UsablePod {
     resources?: UsableResources;
     restartPolicy?: RestartPolicy;
     terminationGracePeriodSeconds?: number;
-  } & UsableScheduling;
+  } & UsableScheduling &
+    UsableServiceAccount;
 }
 
 /** The longest that anything of a pod is waited for, in seconds: what a Process takes. */
@@ -251,6 +255,8 @@ function normalizeSpec(pod: UsablePod, problems: Problem[]) {
     normalize(one, i, one?.restartPolicy === "Always" ? "sidecar" : "init"),
   );
   const main = containers.map((one, i) => normalize(one, i + before.length, "main"));
+  const mounts = pod.spec?.automountServiceAccountToken === true;
+  const all = mounts ? withApiAccess(volumes, [...before, ...main]) : { volumes, containers: [...before, ...main] };
   checkHostPorts([...before, ...main], (i) => `${pathOf(i)}.ports`, problems);
   const resources = normalizePodResources(
     pod.spec?.resources,
@@ -274,9 +280,10 @@ function normalizeSpec(pod: UsablePod, problems: Problem[]) {
     restartPolicy,
     terminationGracePeriodSeconds,
     ...(activeDeadlineSeconds !== undefined && { activeDeadlineSeconds }),
-    initContainers: before,
-    containers: main,
-    volumes,
+    serviceAccountName: normalizeServiceAccount(pod.spec ?? {}, problems),
+    initContainers: all.containers.slice(0, before.length),
+    containers: all.containers.slice(before.length),
+    volumes: all.volumes,
     security,
     ...(resources && { resources }),
   };

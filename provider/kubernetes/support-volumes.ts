@@ -78,7 +78,7 @@ const PROJECTION: Fields = {
     optional: OPTIONAL,
   }),
   serviceAccountToken: object(
-    "A token for the pod's account, `default`, that the node signs with a key of its own and renews at 80 % of its life; needs openssl there. `/var/lib/barepod/issuer/jwks.json` verifies it.",
+    "A token for the pod's account that the node signs with a key of its own and renews at 80 % of its life, at least daily; needs openssl there. Where all containers have one runAsUser, or there is an fsGroup, only these may read it. The Pod's `tokenIssuer` has the keys that verify it.",
     {
       audience: string("Who it is for. Default: the issuer itself."),
       expirationSeconds: integer("How long it is valid, at least 600. Default 3600."),
@@ -96,7 +96,7 @@ export const ENV_VALUE_FROM = object("Where the value is looked up, in place of 
     optional: OPTIONAL,
   }),
   fieldRef: FIELD_REF(
-    "`metadata.name`, `.namespace`, `.uid`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.nodeName` (the Node's name), `spec.serviceAccountName` (`default`), `status.podIP(s)`, `status.hostIP(s)`.",
+    "`metadata.name`, `.namespace`, `.uid`, `metadata.labels['KEY']`, `metadata.annotations['KEY']`, `spec.nodeName` (the Node's name), `spec.serviceAccountName`, `status.podIP(s)`, `status.hostIP(s)`.",
   ),
   fileKeyRef: refused("files in volumes are not read for variables", "later", {
     below: "key optional path volumeName",

@@ -76,11 +76,11 @@ export interface ObjectMeta {
 
 /** What a pod runs. */
 export interface PodSpec {
-  /** Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Changing it replaces the containers' process. */
+  /** Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Set or shortened in place; a longer one, or none any more, replaces the containers' process. */
   activeDeadlineSeconds?: Input<number | undefined>;
   /** Refused: nothing schedules here: `on` names the node. Accepted: `{}`. */
   affinity?: Input<Affinity | undefined>;
-  /** Refused: there is no API server to have an account at. Accepted: `false`. */
+  /** `true`: token, ca.crt and namespace are at /var/run/secrets/kubernetes.io/serviceaccount in every container that mounts nothing there, as from the projected volume that Kubernetes adds. Default `false`, unlike in Kubernetes: there is no API server to use them at. Needs openssl on the node. */
   automountServiceAccountToken?: Input<boolean | undefined>;
   /** The containers, started in this order; at least one. */
   containers: Input<Input<Container>[]>;
@@ -144,9 +144,9 @@ export interface PodSpec {
   schedulingGroup?: Input<PodSchedulingGroup | undefined>;
   /** Who the processes of all containers are, and what they may do. */
   securityContext?: Input<PodSecurityContext | undefined>;
-  /** Refused: there is no API server to have an account at. */
+  /** Means serviceAccountName, where that is not given. */
   serviceAccount?: Input<string | undefined>;
-  /** Refused: there is no API server to have an account at. */
+  /** DNS subdomain; whose tokens the node signs for the pod. Nothing has to be declared, and nothing is granted. Default `default`. */
   serviceAccountName?: Input<string | undefined>;
   /** `true`, with a subdomain: `hostname` prints the whole name, which must have at most 64 characters. Default `false`. Not with hostNetwork. */
   setHostnameAsFQDN?: Input<boolean | undefined>;
@@ -245,7 +245,7 @@ export interface PodResourceClaim {
 export interface PodSecurityContext {
   /** Which AppArmor profile confines the container and what runs in it later. Default: none is put on it, where containerd would take its own. */
   appArmorProfile?: Input<AppArmorProfile | undefined>;
-  /** A group of all containers, 0 to 2147483647. An emptyDir belongs to it, and what is made in it; a hostPath is left alone. */
+  /** A group of all containers, 0 to 2147483647. An emptyDir belongs to it, and what is made in it; so do volumes of configMap, secret, downwardAPI and projected, all of whose files it may read. A hostPath is left alone. */
   fsGroup?: Input<number | undefined>;
   /** `OnRootMismatch` or `Always`: alike here, and in Kubernetes, for volumes that are made with the pod. */
   fsGroupChangePolicy?: Input<string | undefined>;

@@ -32,6 +32,7 @@ say() { # what is missing, and ends
 
 name_object() { # FILE: sets object to how a kubelet names what a file under objects belongs to, and kind, namespace, key
   rest=${1#/var/lib/barepod/objects/}
+  rest=${rest#"$issuer"/}
   [ "$rest" != "$1" ] || return 1
   kind=${rest%%/*} rest=${rest#*/}
   namespace=${rest%%/*} rest=${rest#*/}
@@ -72,6 +73,7 @@ check_environment() { # what the launcher would fail to find
     unescape "${rest%%"$tab"*}"
     file=$plain
     case $file in "$dir"/node.*) [ -e "$file" ] || measure "$file" || exit ;; esac
+    provide "$file" || exit
     if [ "$need" != required ] || [ -e "$file" ]; then continue; fi
     name_object "$file" || say "$file, which the variable $variable is read from, is not on the node"
     if [ ! -e "${file%/data*}/data" ] || [ -z "$key" ]; then say "$kind \"$object\" not found"; fi
@@ -96,7 +98,7 @@ check_host_paths() {
 }
 
 case $container in
-  - | +) render_volumes ;;
+  - | +) render_volumes || exit ;;
   *)
     if [ -e "$dir/network.spec" ]; then
       # shellcheck source=provider/node-scripts/prepare-network.sh
@@ -104,7 +106,7 @@ case $container in
       prepare_network || exit
     fi
     [ ! -e "$dir/host.paths" ] || check_host_paths
-    render_volumes
+    render_volumes || exit
     [ ! -e "$dir/$container/conf" ] || check_environment
     ;;
 esac

@@ -8,7 +8,7 @@
 #   all       FOLDER MODE NEED           every file of FOLDER
 #   file      FILE MODE NEED PATH        one file of the node, as PATH
 #   text      MODE PATH CONTENT          \\, \n and \t stand for a backslash, a newline and a tab
-#   token     PATH MODE SECONDS NAMESPACE POD NODE AUDIENCE   see tokens.sh
+#   token     PATH MODE SECONDS NAMESPACE POD NODE ACCOUNT AUDIENCE   see tokens.sh; NODE as JSON has it
 #   owner     UID PATH                   whose that file is, which a line before says
 #   group     GID                        whose all files and folders are, readable for the group
 # NEED is required or optional. MODE is octal.
@@ -16,21 +16,25 @@
 # As a kubelet's AtomicWriter does: the files lie in a folder of their own, the link ..data leads there, each name in the
 # volume is a link through it, and renaming another link over ..data changes all at once.
 
-render_volumes() {
+render_volumes() { # of volumes that cannot be filled the others know nothing. Fails if there are such
+  lacking=''
   for specification in "$dir"/volumes.d/*; do
-    [ ! -e "$specification" ] || render_volume || exit
+    [ -e "$specification" ] || continue
+    due=$(render_volume >&2 && printf %s "$renew_at") || lacking=1
+    [ -z "$due" ] || [ "${renew_at:-$due}" -lt "$due" ] || renew_at=$due
   done
+  [ -z "$lacking" ]
 }
 
 render_volume() {
-  volume='' new='' group='' names=/ tokens=0
-  while IFS=$tab read -r word one two three four five six seven; do
+  volume='' new='' group='' names=/ tokens=0 renew_at=''
+  while IFS=$tab read -r word one two three four five six seven eight; do
     case $word in
       folder) volume=$one; begin_volume || return ;;
       all) project_all "$one" "$two" "$three" || return ;;
       file) project_file "$one" "$two" "$three" "$four" || return ;;
       text) place "$two" "$one" && printf %b "$three" > "$new/$two" || return ;;
-      token) project_token "$one" "$two" "$three" "$four" "$five" "$six" "$seven" || return ;;
+      token) project_token "$one" "$two" "$three" "$four" "$five" "$six" "$seven" "$eight" || return ;;
       owner) chown -- "$one" "$new/$two" || return ;;
       group) group=$one ;;
     esac
@@ -65,6 +69,7 @@ hand_over() { # to the group: as a kubelet does for fsGroup, which adds to the m
 }
 
 project_all() { # FOLDER MODE NEED
+  provide "$1" || return
   if [ ! -e "$1" ]; then
     [ "$3" = required ] || return 0
     name_object "$1" || say "$1 is not on the node"
@@ -80,6 +85,7 @@ project_all() { # FOLDER MODE NEED
 
 project_file() { # FILE MODE NEED PATH
   case $1 in "$dir"/node.*) [ -e "$1" ] || measure "$1" || return ;; esac
+  provide "$1" || return
   if [ ! -e "$1" ]; then
     [ "$3" = required ] || return 0
     name_object "$1" || say "$1 is not on the node"

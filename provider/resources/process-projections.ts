@@ -27,7 +27,7 @@ export interface ProjectedFile {
   /** The content itself. May be a secret. */
   readonly text?: string;
   /** A token that the node signs for the pod. */
-  readonly token?: { readonly audience: string; readonly expirationSeconds: number };
+  readonly token?: ProjectedToken;
   /** Where it is shown, relative to the volume; not with `folder`. */
   readonly path?: string;
   /** Permission bits, 0 to 0o777. */
@@ -42,6 +42,19 @@ export interface ProjectedFile {
    * @defaultValue false: they wait for it
    */
   readonly optional?: boolean;
+}
+
+/** What a token says. */
+export interface ProjectedToken {
+  /** Who it is for. Empty: the issuer itself. */
+  readonly audience: string;
+  /** 600 to 2^32. */
+  readonly expirationSeconds: number;
+  /**
+   * Whose token it is: a service account of the pod's namespace, which nobody has to declare.
+   * @defaultValue `default`
+   */
+  readonly serviceAccount?: string;
 }
 
 /** A volume of such files, which containers see at {@link projectionFolder}: on a tmpfs, renewed when a source changes. */
@@ -92,6 +105,9 @@ export const projectionFields: Fields = {
                     text({ max: 4096, empty: true, pattern: /^[^"\\]*$/, form: 'text without " and \\' }),
                   ),
                   expirationSeconds: required(integer(600, 2 ** 32)),
+                  serviceAccount: optional(
+                    text({ max: 253, pattern: /^[a-z0-9][a-z0-9.-]*$/, form: "a DNS subdomain" }),
+                  ),
                 }),
               ),
               path: optional(placeField),
@@ -188,8 +204,9 @@ function lineOf(inputs: ProcessInputs, projected: ProjectedFile): string[] {
   if (file !== undefined) return ["file", file, bits, need, place];
   if (token !== undefined) {
     const { namespace, name } = inputs.pod ?? { namespace: "default", name: inputs.name };
-    const names = [namespace, name, inputs.node].map(escapeJson);
-    return ["token", place, bits, String(token.expirationSeconds), ...names, token.audience];
+    const { expirationSeconds, serviceAccount = "default", audience } = token;
+    const names = [namespace, name, inputs.node, serviceAccount].map(escapeJson);
+    return ["token", place, bits, String(expirationSeconds), ...names, audience];
   }
   return ["text", bits, place, escapeText(content ?? "")];
 }

@@ -32,6 +32,20 @@ export interface PodCondition {
   readonly status: "True" | "False";
 }
 
+/** Who signs the tokens of a pod, and what anybody needs to verify them. */
+export interface TokenIssuer {
+  /** The tokens' `iss`, and their `aud` where none was asked for: `urn:barepod:issuer:KEY-ID`. */
+  readonly issuer: string;
+  /** The public keys, as a JSON Web Key Set (RFC 7517). */
+  readonly jwks: string;
+}
+
+/** The issuer of the tokens that are in the containers; undefined when there are none. @internal */
+export function issuerOf({ jwks }: ProcessState): TokenIssuer | undefined {
+  const id = /"kid":"([^"]+)"/.exec(jwks ?? "")?.[1];
+  return jwks === undefined || id === undefined ? undefined : { issuer: `urn:barepod:issuer:${id}`, jwks };
+}
+
 /** The statuses as the user sees them, of the init containers and sidecars or of the others. @internal */
 export function statusesOf(seen: ProcessState, of: "init" | "main", mask: (text: string) => string): ContainerStatus[] {
   const containers = seen.containers.filter((each) => isMain(each) === (of === "main"));

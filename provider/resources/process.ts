@@ -22,26 +22,29 @@ import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
 import { appArmorField, appArmorProblems, checkAppArmor } from "./process-apparmor";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
-import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
+import { change, cleanup, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
 import { changesClass, oomWarnings } from "./process-oom";
 import { checkProjections, projectionFields } from "./process-projections";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
+import { settings } from "./process-settings";
 import {
   type ContainerStatus,
   conditionsOf,
+  issuerOf,
   type PodCondition,
   phaseOf,
   readiness,
   runs,
   statusesOf,
+  type TokenIssuer,
   works,
 } from "./process-status";
 import { variableName, variableProblems, variablesField } from "./process-variables";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
 export type { Dns, Hosts } from "./process-network";
-export type { ContainerStatus, PodCondition } from "./process-status";
+export type { ContainerStatus, PodCondition, TokenIssuer } from "./process-status";
 
 const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
 const id = integer(0, 2 ** 31 - 1);
@@ -179,6 +182,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     podIP: seen.address,
     hostIP: seen.hostAddress,
     reason: seen.reason,
+    tokenIssuer: issuerOf(seen),
     conditions: conditionsOf(seen),
     initContainerStatuses: statusesOf(seen, "init", maskFor(inputs)),
     containerStatuses: statusesOf(seen, "main", maskFor(inputs)),
@@ -209,6 +213,8 @@ export class Process extends NodeResource {
   declare readonly uid: pulumi.Output<string>;
   /** `DeadlineExceeded`, or empty. */
   declare readonly reason: pulumi.Output<string>;
+  /** Who signs the tokens that projections have, and with which keys; undefined without such. */
+  declare readonly tokenIssuer: pulumi.Output<TokenIssuer | undefined>;
   declare readonly conditions: pulumi.Output<PodCondition[]>;
   declare readonly initContainerStatuses: pulumi.Output<ContainerStatus[]>;
   declare readonly containerStatuses: pulumi.Output<ContainerStatus[]>;
@@ -220,6 +226,7 @@ export class Process extends NodeResource {
       "hostIP",
       "uid",
       "reason",
+      "tokenIssuer",
       "conditions",
       "initContainerStatuses",
       "containerStatuses",

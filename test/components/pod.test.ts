@@ -1,6 +1,6 @@
 /** The Pod component under mocks: what it declares, in previews and otherwise. */
 import * as pulumi from "@pulumi/pulumi";
-import { type ConnectionArgs, Node, Pod, type PodArgs } from "barepod";
+import { ConfigMap, type ConnectionArgs, Node, Pod, type PodArgs } from "barepod";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
 import type { PodSpec } from "../../provider/kubernetes/types";
@@ -86,6 +86,34 @@ describe.each([
     useMocks(preview);
   });
 
+  test("has its tokens for whom it says, and the node's CA unless the program has declared one", async () => {
+    const on = node();
+    const spec = (securityContext: PodSpec["securityContext"], user?: number): PodSpec => ({
+      automountServiceAccountToken: true,
+      serviceAccountName: "robot",
+      securityContext,
+      containers: [
+        container(user === undefined ? {} : { securityContext: { runAsUser: user } }),
+        container({ name: "b" }),
+      ],
+    });
+    const tokenAndCa = async (name: string, of: PodSpec) => {
+      await settled(new Pod(name, { on, spec: of }));
+      type Files = [{ mode: number; user?: number }, { file: string }];
+      const { projections = [] } = inputsOf(`${name}-process`) as { projections?: { group?: number; files: Files }[] };
+      expect(projections).toHaveLength(1);
+      return projections.flatMap(({ group, files: [{ mode, user }, { file }] }) => [mode, user, group, file]);
+    };
+    const own = "/var/lib/barepod/issuer/configmaps/default/kube-root-ca.crt/data/ca.crt";
+    expect(await tokenAndCa("any", spec({}))).toEqual([0o644, undefined, undefined, own]);
+    expect(await tokenAndCa("one", spec({ runAsUser: 7 }))).toEqual([0o600, 7, undefined, own]);
+    expect(await tokenAndCa("two", spec({ runAsUser: 7 }, 8))).toEqual([0o644, undefined, undefined, own]);
+    expect(await tokenAndCa("group", spec({ fsGroup: 5 }))).toEqual([0o600, undefined, 5, own]);
+    new ConfigMap("ca", { on, metadata: { name: "kube-root-ca.crt" }, data: { "ca.crt": "mine" } });
+    const declared = "/var/lib/barepod/objects/configmaps/default/kube-root-ca.crt/data/ca.crt";
+    expect((await tokenAndCa("after", spec({})))[3]).toBe(declared);
+  });
+
   test("declares exactly these children", async () => {
     const made = pod({
       containers: [container(), container({ name: "side-car" })],
@@ -100,6 +128,7 @@ describe.each([
       "CGroup site-cgroup",
       "CGroup site-cgroup-side-car",
       "CGroup site-cgroup-web",
+      "Mount site-shm",
       "Mount site-volume-memory",
       "Namespace site-namespace",
       "Node edge",
@@ -109,7 +138,7 @@ describe.each([
       "RootFs site-rootfs-web",
       "VethPair site-eth0",
     ]);
-    expect(children).toHaveLength(9);
+    expect(children).toHaveLength(10);
     expect(children.filter(({ opts }) => opts.parent !== made)).toEqual([]);
   });
 

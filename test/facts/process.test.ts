@@ -26,6 +26,7 @@ describe("what a keeper's folder tells", () => {
         "keeper",
         "address\t10.0.0.2",
         "host\t192.0.2.1",
+        'jwks\t{"keys":[]}',
         "restart\tAlways",
         "grace\t30",
         "container\tmain\tbarepod/x\tmain",
@@ -34,6 +35,7 @@ describe("what a keeper's folder tells", () => {
       state({
         address: "10.0.0.2",
         hostAddress: "192.0.2.1",
+        jwks: '{"keys":[]}',
         cgroups: { main: "barepod/x" },
         containers: [
           {

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
 import { normalizePod } from "../../provider/kubernetes/normalize";
+import type { PodSpec } from "../../provider/kubernetes/types";
 import type { Volume } from "../../provider/kubernetes/volume-types";
 
 const pod = (container: Partial<Container>, volumes: Volume[] = []) => ({
@@ -51,6 +52,82 @@ test("fills in the modes of files", () => {
       { from: { object: "secrets", objectName: "s", key: "a", optional: false }, path: "x/y", mode: 0o440 },
       { from: { object: "secrets", objectName: "s", key: "b", optional: false }, path: "z", mode: 0o400 },
     ],
+  });
+});
+
+describe("the account's token", () => {
+  const path = "/var/run/secrets/kubernetes.io/serviceaccount";
+  const asked = (spec: Partial<PodSpec>) =>
+    normalizePod("web", {
+      spec: {
+        automountServiceAccountToken: true,
+        containers: [{ name: "main", image: "host:sleep", command: ["sleep", "1"] }],
+        ...spec,
+      },
+    });
+  const mounts = ({ containers, initContainers }: ReturnType<typeof asked>) =>
+    [...initContainers, ...containers].map((each) => each.mounts.map((mount) => `${mount.volume} ${mount.mountPath}`));
+
+  test("is mounted in every container where a pod asks for it, as Kubernetes does", () => {
+    const [one, two] = ["one", "two"].map((name) => ({ name, image: "host:sleep", command: ["sleep", "1"] }));
+    const own = { name: "own", emptyDir: {} };
+    const pod = asked({
+      volumes: [own],
+      initContainers: [one as Container],
+      containers: [
+        two as Container,
+        { ...(two as Container), name: "three", volumeMounts: [{ name: "own", mountPath: `${path}/` }] },
+      ],
+    });
+    const mount = `kube-api-access-token ${path}`;
+    expect(mounts(pod)).toEqual([[mount], [mount], [`own ${path}`]]);
+    expect(pod.containers[0]?.mounts[0]?.readOnly).toBe(true);
+    expect(pod.volumes.slice(1)).toEqual([
+      {
+        name: "kube-api-access-token",
+        kind: "content",
+        files: [
+          { from: { audience: "", expirationSeconds: 3607 }, path: "token", mode: 0o644 },
+          {
+            from: { object: "configmaps", objectName: "kube-root-ca.crt", key: "ca.crt", optional: false },
+            path: "ca.crt",
+            mode: 0o644,
+          },
+          { from: { field: "metadata.namespace" }, path: "namespace", mode: 0o644 },
+        ],
+      },
+    ]);
+  });
+
+  test("is the manifest's own volume, where a cluster has put one there", () => {
+    const volumes = [
+      { name: "kube-api-access-x7q2v", projected: { sources: [{ serviceAccountToken: { path: "token" } }] } },
+    ];
+    const pod = asked({ volumes });
+    expect(pod.volumes.map(({ name }) => name)).toEqual(["kube-api-access-x7q2v"]);
+    expect(mounts(pod)).toEqual([[`kube-api-access-x7q2v ${path}`]]);
+  });
+
+  test("is not mounted unasked, nor made where nothing mounts it", () => {
+    for (const automountServiceAccountToken of [undefined, false])
+      expect(asked({ automountServiceAccountToken })).toMatchObject({ volumes: [], containers: [{ mounts: [] }] });
+    const main = { name: "main", image: "host:sleep", command: ["sleep", "1"] };
+    const taken = [{ ...main, volumeMounts: [{ name: "own", mountPath: path }] }];
+    expect(asked({ volumes: [{ name: "own" }], containers: taken }).volumes).toHaveLength(1);
+  });
+
+  test.each([
+    [{}, "default"],
+    [{ serviceAccountName: "" }, "default"],
+    [{ serviceAccount: "old" }, "old"],
+    [{ serviceAccount: "old", serviceAccountName: "robot.x" }, "robot.x"],
+  ])("is that of %j: %s", (spec, name) => {
+    expect(asked(spec).serviceAccountName).toBe(name);
+  });
+
+  test("is of no account whose name is none", () => {
+    expect(() => asked({ serviceAccountName: "a/b" })).toThrow(/^spec\.serviceAccountName: must be a DNS subdomain/);
+    expect(() => asked({ serviceAccount: 'a"' })).toThrow(/^spec\.serviceAccount: must be a DNS subdomain/);
   });
 });
 

@@ -46,6 +46,7 @@ describe("normalizePod", () => {
       shareProcessNamespace: false,
       security: { sysctls: {} },
       restartPolicy: "Always",
+      serviceAccountName: "default",
       terminationGracePeriodSeconds: 30,
       skipAwait: false,
       volumes: [],

@@ -1,8 +1,8 @@
 /** ConfigMaps, Secrets, volumes and looked-up variables through the real engine, on a real node, as a container sees them. */
-import { createPublicKey, createVerify } from "node:crypto";
+import { createPublicKey, createVerify, X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigMap, type ConnectionArgs, Node, Pod, Secret } from "barepod";
+import { ConfigMap, type ConnectionArgs, Node, Pod, Secret, type TokenIssuer } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
 import type { PodSpec } from "../../provider/kubernetes/types";
@@ -13,6 +13,7 @@ import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sand
 import type { NodeSnapshot } from "../harness/snapshot";
 
 const obstacle = sandboxObstacle();
+const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 const canary = "canary-52a1b";
 
 const box = (more: Partial<Container> = {}): Container => ({
@@ -38,6 +39,7 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
   let first: Outcome;
   let level = "info";
   let password = `${canary}-1`;
+  let issuer: TokenIssuer | undefined;
   let more: (on: Node) => void = () => undefined;
 
   beforeAll(async () => {
@@ -144,13 +146,32 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
     const token = (path: string, audience?: string) => ({
       serviceAccountToken: { path, expirationSeconds: 600, ...(audience === undefined ? {} : { audience }) },
     });
-    new Pod("tokens", {
+    const pod = new Pod("tokens", {
       on,
+      metadata: { namespace: "shop" },
       spec: {
         terminationGracePeriodSeconds: 0,
-        volumes: [{ name: "tokens", projected: { sources: [token("own"), token("vault", "https://vault.example")] } }],
-        containers: [box({ volumeMounts: [{ name: "tokens", mountPath: "/tokens" }] })],
+        serviceAccountName: "robot",
+        automountServiceAccountToken: true,
+        securityContext: { runAsUser: 1234 },
+        volumes: [
+          { name: "tokens", projected: { sources: [token("own"), token("vault", "https://vault.example")] } },
+          { name: "other", emptyDir: {} },
+        ],
+        containers: [
+          box({
+            env: [
+              { name: "ACCOUNT", valueFrom: { fieldRef: { fieldPath: "spec.serviceAccountName" } } },
+              { name: "CA", valueFrom: { configMapKeyRef: { name: "kube-root-ca.crt", key: "ca.crt" } } },
+            ],
+            volumeMounts: [{ name: "tokens", mountPath: "/tokens" }],
+          }),
+          box({ name: "own", volumeMounts: [{ name: "other", mountPath: `${serviceAccount}/` }] }),
+        ],
       },
+    });
+    pod.tokenIssuer.apply((found) => {
+      issuer = found;
     });
   }
 
@@ -238,6 +259,13 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
     const pid = await sh(`cut -f2 /run/barepod/process/${process}/${container}/status`);
     const lines = (await sh(`tr '\\0\\n' '\\n|' < /proc/${pid}/environ`)).split("\n");
     return new Map(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]));
+  }
+
+  async function until(holds: () => Promise<boolean>): Promise<void> {
+    for (const end = Date.now() + 60_000; !(await holds()); ) {
+      expect(Date.now()).toBeLessThan(end);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
   }
 
   test("apply", () => {
@@ -383,47 +411,109 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
     expect(await sh("ls -A /run/barepod/volumes/default_reader/settings | grep -c '^\\.\\.20'")).toBe("1");
   });
 
-  test("hold tokens that the node's key has signed, and renews", async () => {
-    const folder = "/run/barepod/process/default_tokens";
-    const { keys } = JSON.parse(await sh("cat /var/lib/barepod/issuer/jwks.json"));
+  /** A token, taken apart, and whether its signature holds by the keys that the Pod has published. */
+  async function readToken(path: string) {
+    const { keys } = JSON.parse(issuer?.jwks ?? "{}");
+    const token = await inside("shop_tokens", `busybox cat ${path}`);
+    const [head = "", body = "", signature = ""] = token.split(".");
     const key = createPublicKey({ key: keys[0], format: "jwk" });
-    const read = async (path: string) => {
-      const token = await inside("default_tokens", `busybox cat ${path}`);
-      const [head = "", body = "", signature = ""] = token.split(".");
-      const isGenuine = createVerify("RSA-SHA256").update(`${head}.${body}`).verify(key, signature, "base64url");
-      const parsed = [head, body].map((part) => JSON.parse(Buffer.from(part, "base64url").toString()));
-      return { token, isGenuine, head: parsed[0], body: parsed[1] };
-    };
-    const vault = await read("/tokens/vault");
+    const isGenuine = createVerify("RSA-SHA256").update(`${head}.${body}`).verify(key, signature, "base64url");
+    const parsed = [head, body].map((part) => JSON.parse(Buffer.from(part, "base64url").toString()));
+    return { token, isGenuine, kid: keys[0].kid, head: parsed[0], body: parsed[1] };
+  }
+
+  test("hold tokens that the node has signed for the pod's account", async () => {
+    const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+    const vault = await readToken("/tokens/vault");
     expect(vault.isGenuine).toBe(true);
-    expect(vault.head).toEqual({ alg: "RS256", kid: keys[0].kid, typ: "JWT" });
-    expect(vault.body).toMatchObject({
+    expect(vault.head).toEqual({ alg: "RS256", kid: vault.kid, typ: "JWT" });
+    expect(issuer?.issuer).toBe(`urn:barepod:issuer:${vault.kid}`);
+    expect(vault.body).toEqual({
       aud: ["https://vault.example"],
-      iss: `urn:barepod:issuer:${keys[0].kid}`,
-      sub: "system:serviceaccount:default:default",
+      iss: issuer?.issuer,
+      sub: "system:serviceaccount:shop:robot",
+      iat: expect.any(Number),
+      nbf: vault.body.iat,
       exp: vault.body.iat + 600,
-      "kubernetes.io": { namespace: "default", node: { name: "edge" }, pod: { name: "tokens" } },
+      jti: expect.stringMatching(uuid),
+      "kubernetes.io": {
+        namespace: "shop",
+        node: { name: "edge", uid: expect.stringMatching(uuid) },
+        pod: { name: "tokens", uid: await sh("cat /run/barepod/process/shop_tokens/pod.uid") },
+        serviceaccount: { name: "robot", uid: expect.stringMatching(uuid) },
+      },
     });
-    expect((await read("/tokens/own")).body.aud).toEqual([vault.body.iss]);
-    expect((await node.exec(["setpriv", "--reuid=65534", "cat", "/var/lib/barepod/issuer/key.pem"])).code).not.toBe(0);
-    // What waits for the time to renew them sleeps for 80 % of their lives at most, in the keeper's group.
-    const timer = await sh(`cut -f1 ${folder}/token.timer`);
-    const [seconds] = (
-      await sh(`tr '\\0' ' ' < /proc/$(cat /proc/${timer}/task/${timer}/children | tr -d ' ')/cmdline`)
-    )
-      .split(" sleep ")
-      .slice(1);
-    expect(Number(seconds)).toBeGreaterThan(240);
+    const own = await readToken("/tokens/own");
+    expect(own.body.aud).toEqual([issuer?.issuer]);
+    expect(own.body["kubernetes.io"]).toEqual(vault.body["kubernetes.io"]);
+    // Only for the one user that the pod has.
+    expect(await inside("shop_tokens", "busybox stat -L -c '%a %u' /tokens/vault")).toBe("600 1234");
+    expect(await sh("stat -c '%a %u' /var/lib/barepod/issuer/key.pem")).toBe("600 0");
+    expect(await sh("cat /var/lib/barepod/issuer/jwks.json")).toBe(issuer?.jwks);
+    expect((await environment("shop_tokens")).get("ACCOUNT")).toBe("robot");
+  });
+
+  test("have what Kubernetes mounts for clients of its API, where a pod asks for it", async () => {
+    const { isGenuine, body } = await readToken(`${serviceAccount}/token`);
+    expect(isGenuine).toBe(true);
+    expect(body).toMatchObject({
+      aud: [issuer?.issuer],
+      exp: body.iat + 3607,
+      sub: "system:serviceaccount:shop:robot",
+    });
+    const own = await inside("shop_tokens", `busybox ls ${serviceAccount}; busybox cat ${serviceAccount}/namespace`);
+    expect(own).toBe("ca.crt\nnamespace\ntoken\nshop");
+    expect(await inside("shop_tokens", `busybox touch ${serviceAccount}/x`)).toContain("Read-only");
+    expect(await inside("shop_tokens", `busybox ls ${serviceAccount}`, "own")).toBe("");
+    expect(await inside("default_reader", "busybox ls /var/run/secrets")).toContain("No such file");
+    // The certificate is the signing key's own.
+    const text = await inside("shop_tokens", `busybox cat ${serviceAccount}/ca.crt`);
+    const certificate = new X509Certificate(text);
+    const { keys } = JSON.parse(issuer?.jwks ?? "{}");
+    expect(certificate.publicKey.equals(createPublicKey({ key: keys[0], format: "jwk" }))).toBe(true);
+    expect(certificate.verify(certificate.publicKey)).toBe(true);
+    expect([certificate.ca, certificate.subject]).toEqual([true, `CN=${issuer?.issuer}`]);
+    expect((await environment("shop_tokens")).get("CA")).toBe(`${text.replaceAll("\n", "|")}|`);
+  });
+
+  test("renew tokens before their end, while the container runs", async () => {
+    const folder = "/run/barepod/process/shop_tokens";
+    const timer = () => sh(`cut -f1 ${folder}/token.timer`);
+    // What waits for the time sleeps for 80 % of their lives at most, in the keeper's group.
+    const first = await timer();
+    const child = await sh(`cat /proc/${first}/task/${first}/children`);
+    const [, seconds] = (await sh(`tr '\\0' ' ' < /proc/${child}/cmdline`)).split(" sleep ");
+    expect(Number(seconds)).toBeGreaterThan(60);
     expect(Number(seconds)).toBeLessThanOrEqual(480);
-    expect(await sh(`cat /proc/${timer}/cgroup`)).toContain("default_tokens/_keeper");
-    // What it then runs changes what is due, and nothing else.
+    expect(await sh(`cat /proc/${first}/cgroup`)).toContain("shop_tokens/_keeper");
     const program = await sh(`head -n 1 ${folder}/volumes.d/tokens | cut -f2`);
+    const before = [await readToken("/tokens/vault"), await readToken("/tokens/own")];
     await sh(`${program} ${folder} -`);
-    expect((await read("/tokens/vault")).token).toBe(vault.token);
-    await sh(`sed -i '1s/^[0-9]*/1/' ${folder}/volume.tokens.2.token && ${program} ${folder} -`);
-    const renewed = await read("/tokens/vault");
-    expect(renewed.token).not.toBe(vault.token);
-    expect(renewed.isGenuine).toBe(true);
+    expect((await readToken("/tokens/vault")).token).toBe(before[0]?.token);
+
+    // A keeper that finds a token with little time left: it is due once the container runs again, and for long.
+    await sh(`kill -KILL ${child} && sed -i "1s/^[0-9]*/$(($(date +%s) + 6))/" ${folder}/volume.tokens.2.token`);
+    await sh(`kill -KILL $(cut -f2 ${folder}/main/status)`);
+    const restarted = `grep -q running ${folder}/main/status && grep -qx 1 ${folder}/main/restarts`;
+    await until(async () => (await node.exec(["sh", "-c", restarted])).code === 0);
+    expect(await timer()).not.toBe(first);
+    const status = await sh(`cat ${folder}/main/status`);
+    const link = await inside("shop_tokens", "busybox readlink /tokens/..data");
+    expect((await readToken("/tokens/vault")).token).toBe(before[0]?.token);
+    // Another volume that cannot be filled does not keep it from that.
+    await sh(
+      `printf 'program\t${program}\nfolder\t${folder}/broken\nfile\t/none\t0644\trequired\tx\n' > ${folder}/volumes.d/a`,
+    );
+    await until(async () => (await readToken("/tokens/vault")).token !== before[0]?.token);
+    expect(await inside("shop_tokens", "busybox readlink /tokens/..data")).not.toBe(link);
+    expect(await inside("shop_tokens", `busybox ls -d /tokens/${link}`)).toContain("No such file");
+    const vault = await readToken("/tokens/vault");
+    expect(vault.isGenuine).toBe(true);
+    expect(vault.body.exp).toBe(vault.body.iat + 600);
+    expect(vault.body.jti).not.toBe(before[0]?.body.jti);
+    expect((await readToken("/tokens/own")).token).toBe(before[1]?.token);
+    expect(await sh(`cat ${folder}/main/status`)).toBe(status);
+    await sh(`rm -r ${folder}/volumes.d/a ${folder}/broken`);
   });
 
   test("keep secrets out of state and messages", () => {

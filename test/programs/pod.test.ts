@@ -367,6 +367,10 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
     expect(one.get("first")).toMatch(/^busybox sh -c/);
     expect(Number(one.get("processes"))).toBeLessThan(10);
     expect((await inside("space_full-name", "one", ask("127.0.0.1"))).out).toContain("127.0.0.1");
+    const look = "ls /dev/shm; stat -f -c %T /dev/shm";
+    await inside("space_full-name", "one", "echo > /dev/shm/from-one");
+    expect((await inside("space_full-name", "two", look)).out).toBe("from-one\ntmpfs");
+    expect((await inside("default_plain", "plain", look)).out).toBe("tmpfs");
   });
 
   test("cannot see or signal the node's processes, unless they share their own", async () => {
