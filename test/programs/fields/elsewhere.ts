@@ -22,8 +22,12 @@ const ends = at(
 );
 const signed = at(
   "programs/pod-volumes.test.ts",
-  "hold tokens that the node's key has signed, and renews",
+  "hold tokens that the node has signed for the pod's account",
   "declareTokens",
+);
+const accounted = at(
+  "programs/pod-volumes.test.ts",
+  "have what Kubernetes mounts for clients of its API, where a pod asks for it",
 );
 const reached = "are reached by a port of the node: from outside, from the node and from themselves";
 const ports = [
@@ -35,6 +39,8 @@ const port = "start their init containers and sidecars in order, and are ready w
 
 /** By path. Of a sidecar the same fields are the same code: see the test "a sidecar is made as a container is". */
 export const elsewhere: Readonly<Record<string, readonly Reference[]>> = {
+  "spec.automountServiceAccountToken": [accounted],
+  "spec.serviceAccountName": [accounted],
   "spec.activeDeadlineSeconds": [
     at("node/init.test.ts", "a deadline ends all of it, as a failure; without one it runs on"),
   ],
@@ -111,6 +117,7 @@ export const neutral: Readonly<Record<string, string>> = {
   "spec.containers[].resizePolicy[].resourceName": "resources change in place",
   "spec.containers[].resizePolicy[].restartPolicy": "resources change in place",
   "spec.securityContext.fsGroupChangePolicy": "volumes are made with the pod",
+  "spec.serviceAccount": "it is another name of serviceAccountName",
   "spec.enableServiceLinks": "there are no Services",
   "spec.nodeSelector": "the node is named",
   "spec.os.name": "nodes are Linux machines",
