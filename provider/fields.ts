@@ -18,6 +18,8 @@ export function isUnknown(value: unknown): boolean {
 export interface Problem {
   readonly path: string;
   readonly reason: string;
+  /** Nothing below it could be looked at: it is of another kind altogether. */
+  readonly isUnreadable?: true;
 }
 
 /** Reports what is wrong with a value. */
@@ -80,6 +82,19 @@ export function path(options: { root?: boolean } = {}): Field {
     if (segments.some((segment) => Buffer.byteLength(segment) > 255))
       return [{ path: at, reason: "has a segment longer than 255 bytes, which no Linux file system takes" }];
     return [];
+  };
+}
+
+/** A path below something else, without `.`, `..`, empty segments or a slash at the end. */
+export function relativePath(): Field {
+  const plain = text({ max: 3800 });
+  const absolute = path();
+  return (value, at) => {
+    const problems = plain(value, at);
+    if (problems.length > 0) return problems;
+    return String(value).startsWith("/")
+      ? [{ path: at, reason: "must be a relative path" }]
+      : absolute(`/${value}`, at);
   };
 }
 

@@ -11,7 +11,8 @@ import { CommandError, InputError } from "./errors";
 import type { Session } from "./ssh/pool";
 
 const scripts = [
-  ...["keeper.sh", "keeper-groups.sh", "keeper-configure.sh", "keeper-run.sh", "keeper-probes.sh", "keeper-words.sh"],
+  ...["keeper.sh", "keeper-configure.sh", "keeper-deadline.sh", "keeper-groups.sh", "keeper-run.sh"],
+  ...["keeper-probes.sh", "keeper-words.sh"],
   ...["prepare.sh", "prepare-network.sh", "volumes.sh", "tokens.sh"],
 ];
 const launchers: Readonly<Record<string, string>> = { x86_64: "launcher-x86_64", aarch64: "launcher-aarch64" };

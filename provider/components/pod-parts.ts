@@ -97,9 +97,14 @@ function createGroup(
     ...(cpuWeight !== undefined && { cpuWeight }),
     ...(cpuQuota !== undefined && { cpuMax: cpuQuota / CPU_PERIOD }),
   };
-  // Kubernetes gives pods no swap: it would make a memory limit mean something else.
-  const memory = memoryMax === undefined ? {} : { memoryMax, memorySwapMax: 0 };
-  return new CGroup(name, { node, path, ...cpu, ...memory, ...(memoryOomGroup && { memoryOomGroup }) }, options);
+  // Kubernetes gives containers no swap: it would make a memory limit mean something else.
+  const isContainer = memoryOomGroup === true;
+  const memory = {
+    ...(memoryMax !== undefined && { memoryMax }),
+    ...((memoryMax !== undefined || isContainer) && { memorySwapMax: 0 }),
+    ...(isContainer && { memoryOomGroup }),
+  };
+  return new CGroup(name, { node, path, ...cpu, ...memory }, options);
 }
 
 export function createVolume({ name, node, pod, id, options }: PodPlace, volume: NormalizedVolume): PodVolume {

@@ -92,7 +92,7 @@ if { IFS=$t read -r pid start < "$d/keeper.pid"; } 2>/dev/null && alive "$pid" "
 if { read -r reason < "$d/keeper.reason"; } 2>/dev/null; then echo "reason$t$reason"; fi
 if { read -r address < ${quote(address)}; } 2>/dev/null; then echo "address$t$address"; fi
 if { read -r address < ${nodeFolder}/address; } 2>/dev/null; then echo "host$t$address"; fi
-if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do echo "warning$t$warning"; done < "$d/network.warnings"; fi
+if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do printf 'warning\\t%s\\n' "$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
 end=

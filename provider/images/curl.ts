@@ -1,4 +1,5 @@
-/** A download by the node's own curl. Addresses may be signed, headers hold tokens: all of it goes to curl's standard input. */
+/** A download by the node's own curl: all that it is told goes to its standard input. */
+import type { FetchFailure } from "./downloader";
 import type { BlobRequest } from "./registry";
 
 /** The text of curl's configuration file for a request. */
@@ -14,17 +15,11 @@ export function curlConfig({ url, authorization }: BlobRequest): string {
   ].join("\n");
 }
 
-/** Whether a program of the node failed so that the same download may succeed later, or from somewhere else. */
-export type FetchFailure = "again" | "expired" | "elsewhere" | "fatal";
-
 /** What curl's exit status says: https://curl.se/docs/manpage.html#EXIT */
-export function fetchFailure(exitCode: number): FetchFailure {
-  // The connection was cut, or stalled; 33: no ranges there, 153: more than it should be (SIGXFSZ), begin again.
+export function curlFailure(exitCode: number): FetchFailure {
+  // The connection was cut, or stalled.
   if ([18, 28, 52, 55, 56, 92].includes(exitCode)) return "again";
-  if (exitCode === 22) return "expired";
-  // A full disk.
-  if (exitCode === 23) return "fatal";
-  return "elsewhere";
+  return exitCode === 22 ? "expired" : "elsewhere";
 }
 
 function quoted(value: string): string {

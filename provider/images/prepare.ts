@@ -73,7 +73,7 @@ export async function prepareImage(wanted: WantedImage, on: WantedOn): Promise<I
   const source = { ...registry.image(pinned), description: reference };
   const resolved = await resolveImage(source, platformOf(on.session));
   const from: LayerSource = { kind: "registry", registry, reference: name.reference };
-  await bring({ wanted, on, store, reference, canFetch: look.tools.has("curl") }, resolved, from);
+  await bring({ wanted, on, store, reference, tools: look.tools }, resolved, from);
   return { ...resolved, reference, source: "" };
 }
 
@@ -102,7 +102,7 @@ async function fromFiles(
       next: "the path is one of the node: copy it there first",
     });
   if (look.record?.source === look.source) return look.record;
-  const how = { wanted, on, store, reference: image, canFetch: false };
+  const how = { wanted, on, store, reference: image, tools: look.tools };
   if (name.kind === "oci") {
     const { path, ...which } = parseLayoutReference(name.path);
     const layout = layoutSource(folderFiles(on.session, path), image, which);
@@ -147,7 +147,7 @@ interface How {
   readonly on: WantedOn;
   readonly store: ImageStore;
   readonly reference: string;
-  readonly canFetch: boolean;
+  readonly tools: ReadonlySet<string>;
 }
 
 async function bring(how: How, { layers }: ResolvedImage, source: LayerSource): Promise<void> {
@@ -158,7 +158,7 @@ async function bring(how: How, { layers }: ResolvedImage, source: LayerSource): 
   on.progress.status(`${verb} ${short}`);
   try {
     const missing = await store.reserve(layers);
-    const pull = new Pull(on.node, store, source, how.reference, how.canFetch);
+    const pull = new Pull(on.node, store, source, how.reference, how.tools);
     await pull.layers(missing, ({ bytes, ofBytes, layers: done, ofLayers }) => {
       const amount = source.kind === "registry" ? `${sizes(bytes, ofBytes)}, ` : "";
       const seconds = Math.round((Date.now() - began) / 1000);

@@ -2,7 +2,7 @@
 import { render } from "../command/command";
 import { script } from "../command/script";
 import { CommandError } from "../errors";
-import type { Session } from "../ssh/pool";
+import type { Reply, Request, Session } from "../ssh/pool";
 import { type ImageRecord, layerName, layerNames, readRecord, referenceMark } from "./record";
 import type { Layer } from "./resolve";
 
@@ -12,7 +12,7 @@ export interface Look {
   readonly stamp: string;
   /** What tells one state of the image's file from another; empty when it is not there. */
   readonly source: string;
-  /** Which of curl, wget and zstd the node has. */
+  /** Which of curl, zstd, `wget` (GNU's) and `busybox` (its wget) the node has. */
   readonly tools: ReadonlySet<string>;
   /** The image that the root file system is made of. */
   readonly own: ImageRecord | undefined;
@@ -31,9 +31,21 @@ export interface Said {
 export const NOT_ITS_DIGEST = 201;
 export const NO_DECOMPRESSOR = 202;
 export const CANNOT_UNPACK = 203;
+export const CANNOT_KEEP = 204;
+
+/** Whether there was no room on the node's disk. */
+export function isFull({ exitCode, stderr }: Said): boolean {
+  return exitCode !== 0 && /No space left on device/.test(stderr);
+}
 
 /** Milliseconds that a download or an unpacking may take: a stalled one ends itself. */
 const LONG = 6 * 3600_000;
+
+type Asked = [
+  task: string,
+  words: readonly (string | number)[],
+  options: Partial<Pick<Request, "stdin" | "quick" | "deadlineMs" | "signal">>,
+];
 
 /** The images on a node, as one root file system sees them. `state` is its folder. */
 export class ImageStore {
@@ -76,17 +88,28 @@ export class ImageStore {
     return stdout.trim().split("\n").map(Number);
   }
 
-  /** Downloads on the node, and goes on as {@link unpack}; `config` is curl's, and may hold secrets. */
-  fetch(digest: string, size: number, config: string): Promise<Said> {
-    return this.run("fetch", [layerName(digest), size, digest, this.launcher], { stdin: Buffer.from(config) });
+  /** Downloads on the node, and makes a layer of it; `request` is for the program that downloads, and may hold secrets. */
+  fetch({ digest, size, compression }: Layer, program: string, request: string, signal: AbortSignal): Promise<Said> {
+    const words = [layerName(digest), size, digest, this.launcher, program, compression];
+    return this.run("fetch", words, { stdin: Buffer.from(request), signal });
   }
 
-  /** Sends bytes from an offset on. Returns how many there are then. */
-  async append(digest: string, offset: number, bytes: Uint8Array): Promise<number> {
-    const words = [layerName(digest), offset];
+  /**
+   * Sends bytes from an offset on; 0 takes away what there is. Returns how many there are then. `sent` lies beside what was
+   * downloaded, until {@link unpack} takes it instead.
+   */
+  async append(digest: string, offset: number, bytes: Uint8Array, into: "part" | "sent" = "part"): Promise<number> {
+    const words = [layerName(digest), offset, into];
     const { stdout } = await this.#must("append", words, { stdin: bytes });
     // Somebody else has made the layer meanwhile: there is nothing left to send.
     return stdout === "" ? Number.POSITIVE_INFINITY : Number(/^at (\d+)/m.exec(stdout)?.[1] ?? 0);
+  }
+
+  /** What was downloaded, or taken: at most `length` bytes. Empty where somebody else has made the layer meanwhile. */
+  async read(digest: string, offset: number, length: number): Promise<Buffer> {
+    const reply = await this.#ask("read", [layerName(digest), offset, length], {});
+    if (reply.exitCode !== 0) throw this.failure("read", saidOf(reply));
+    return reply.stdout;
   }
 
   /** Takes a layer from a file of the node, or from a member of an archive. */
@@ -94,44 +117,48 @@ export class ImageStore {
     await this.#must("take", [layerName(digest), file, ...member], {});
   }
 
-  /** Verifies what was downloaded, and makes a layer of it. */
-  unpack(digest: string): Promise<Said> {
-    return this.run("unpack", [layerName(digest), digest, this.launcher], {});
+  /** Verifies what was downloaded, or sent in its place, and makes a layer of it. */
+  unpack(digest: string, sum: string, signal: AbortSignal, from: "part" | "sent" = "part"): Promise<Said> {
+    return this.run("unpack", [layerName(digest), sum, this.launcher, from], { signal });
   }
 
-  async run(
-    task: string,
-    words: readonly (string | number)[],
-    options: { stdin?: Uint8Array; quick?: boolean; deadlineMs?: number },
-  ): Promise<Said> {
-    const parts = [
-      "root-fs-image",
-      ...(["fetch", "unpack"].includes(task) ? ["root-fs-unpack"] : []),
-      "root-fs-layers",
-    ];
-    const reply = await this.session.run({
+  async run(...asked: Asked): Promise<Said> {
+    return saidOf(await this.#ask(...asked));
+  }
+
+  #ask(...[task, words, options]: Asked): Promise<Reply> {
+    const parts = ["root-fs-image", ...(partsOf[task] ?? []), "root-fs-layers"];
+    return this.session.run({
       script: render(script(labels[task] ?? task, parts, task, ...words), { reveal: true }),
       repeatable: true,
       deadlineMs: LONG,
       label: labels[task] ?? task,
       ...options,
     });
-    const text = (bytes: Buffer) => bytes.toString("utf8");
-    return { exitCode: reply.exitCode, stdout: text(reply.stdout), stderr: text(reply.stderr) };
   }
 
-  async #must(...[task, words, options]: Parameters<ImageStore["run"]>): Promise<Said> {
+  async #must(...[task, words, options]: Asked): Promise<Said> {
     const said = await this.run(task, words, options);
     if (said.exitCode === 0) return said;
     throw this.failure(task, said);
   }
 
-  failure(task: string, { exitCode, stderr }: Said): CommandError {
+  failure(task: string, said: Said): CommandError {
+    const { exitCode, stderr } = said;
     const what = `could not ${labels[task] ?? task}`;
-    const next = /No space left/.test(stderr) ? { next: "see how much room the node has: df -h /var/lib/barepod" } : {};
+    const next = isFull(said) ? { next: "see how much room the node has: df -h /var/lib/barepod" } : {};
     return new CommandError({ what, node: this.session.description, command: `(${task})`, exitCode, stderr, ...next });
   }
 }
+
+function saidOf({ exitCode, stdout, stderr }: Reply): Said {
+  return { exitCode, stdout: stdout.toString("utf8"), stderr: stderr.toString("utf8") };
+}
+
+const partsOf: Readonly<Record<string, readonly string[]>> = {
+  fetch: ["root-fs-unpack", "root-fs-fetch"],
+  unpack: ["root-fs-unpack"],
+};
 
 const labels: Readonly<Record<string, string>> = {
   look: "look for the image",
@@ -140,6 +167,7 @@ const labels: Readonly<Record<string, string>> = {
   sizes: "see how far the download is",
   fetch: "download a layer",
   append: "send a layer",
+  read: "read a layer's bytes",
   take: "take a layer from its file",
   unpack: "unpack a layer",
 };

@@ -33,7 +33,7 @@ export interface Container {
   readinessProbe?: Input<Probe | undefined>;
   /** What a change of resources does to the running container: nothing but change its cgroup. */
   resizePolicy?: Input<Input<ContainerResizePolicy>[] | undefined>;
-  /** What the container's cgroup may use. */
+  /** What the container's cgroup may use. Changes in place; what makes another QoS class of the pod, or shows in a container's environment, replaces the containers' process. */
   resources?: Input<ResourceRequirements | undefined>;
   /** For init containers only: `Always` makes it a sidecar, which runs beside the others, is always started again, and ends after them. */
   restartPolicy?: Input<string | undefined>;
@@ -65,9 +65,9 @@ export interface Container {
 export interface ResourceRequirements {
   /** Refused: there is no dynamic resource allocation. */
   claims?: Input<Input<ResourceClaim>[] | undefined>;
-  /** `cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others, ephemeral-storage and hugepages among them, are refused; 0 is no limit. For a whole pod: `cpu` and `memory` of all containers together; no container's limit may be higher. Default: their sum, if each has one. */
+  /** `cpu` (as `500m` or `2`; the quota of each 100 ms, less than `10m` counts as that) and `memory` (as `200Mi`; beyond it the container is killed, on cgroup v2 with all of its processes; not lowered below what is in use). Default: the pod's. Others, ephemeral-storage and hugepages among them, are refused; 0 is no limit. For a whole pod: `cpu` and `memory` of all containers together, and of each that has no limit of its own; no container's may be higher. Default: their sum, if each has one. */
   limits?: Input<StringMap | undefined>;
-  /** `cpu` (the weight against other containers), `memory` (how late it is ended when the node's memory runs out, by its QoS class) and `ephemeral-storage` (nothing schedules by it). Default: the limits. For a whole pod: `cpu` and `memory`, at least what the containers ask for together. Default: that, else the pod's limits. */
+  /** `cpu` (the weight against other containers: on cgroup v2 as runc computes it since 1.3.2, and of the whole pod as a kubelet does), `memory` (how late it is ended when the node's memory runs out, by its QoS class) and `ephemeral-storage` (nothing schedules by it). Default: the limits. For a whole pod: `cpu` and `memory`, at least what the containers ask for together. Default: that, else the pod's limits. */
   requests?: Input<StringMap | undefined>;
 }
 

@@ -157,7 +157,7 @@ function normalizeDns(given: UsableNetwork, clusterSearches: readonly string[], 
   });
   checkSearches(searches, `${path}.searches`, problems);
   options.forEach((option, i) => {
-    checkOption(option ?? {}, `${path}.options[${i}]`, problems);
+    if (option !== undefined) checkOption(option, `${path}.options[${i}]`, problems);
   });
   // On the node's own network the default policy means the node's resolver.
   const isCluster = dnsPolicy === "ClusterFirstWithHostNet" || (dnsPolicy === "ClusterFirst" && !hostNetwork);

@@ -69,11 +69,11 @@ function read(
   { limits = new Map(), requests = new Map() }: UsableResources,
   path: string,
   problems: Problem[],
-  limitIsRequest: boolean,
+  isContainer: boolean,
 ): ContainerResources {
   for (const [key, given] of [["limits", limits] as const, ["requests", requests] as const]) {
     for (const name of given.keys()) {
-      const reason = refusal(key, name);
+      const reason = refusal(key, name, isContainer);
       if (reason !== undefined) problems.push({ path: `${path}.${key}[${JSON.stringify(name)}]`, reason });
       else if (!Object.hasOwn(RESOURCES, name)) {
         const at = `${path}.${key}[${JSON.stringify(name)}]`;
@@ -95,15 +95,16 @@ function read(
       problems.push({ path: `${path}.requests.${name}`, reason: `must be at most the limit, ${path}.limits.${name}` });
     }
     if (most && most.units > 0) resources[limit] = most.units;
-    const units = asked?.units ?? (limitIsRequest ? most?.units : undefined);
+    const units = asked?.units ?? (isContainer ? most?.units : undefined);
     if (units !== undefined) resources[request] = units;
   }
   return resources;
 }
 
-function refusal(key: "limits" | "requests", name: string): string | undefined {
+function refusal(key: "limits" | "requests", name: string, isContainer: boolean): string | undefined {
   if (Object.hasOwn(RESOURCES, name)) return undefined;
-  if (name === "ephemeral-storage") {
+  // Kubernetes knows no such of a whole pod.
+  if (name === "ephemeral-storage" && isContainer) {
     return key === "requests"
       ? undefined
       : "is not supported: what a container writes is not measured; limit an emptyDir, or log less";

@@ -124,8 +124,12 @@ export function normalizePod(name: string, args: unknown, clusterDomain = DEFAUL
   return normalized;
 }
 
-/** One problem as an {@link InputError}, several as a {@link PodInputError}. */
-export function throwProblems(problems: readonly Problem[]): void {
+/** One problem as an {@link InputError}, several as a {@link PodInputError}. What could not be read has no further ones. */
+export function throwProblems(found: readonly Problem[]): void {
+  const unreadable = found.filter(({ isUnreadable }) => isUnreadable).map(({ path }) => path);
+  const isCovered = (path: string) =>
+    unreadable.some((other) => other !== "" && path.startsWith(other) && /^($|[.[])/.test(path.slice(other.length)));
+  const problems = found.filter(({ path, isUnreadable }) => isUnreadable || !isCovered(path));
   const [first, second] = problems;
   if (first && !second) throw new InputError(first.path, first.reason);
   if (first) throw new PodInputError(problems);
@@ -256,9 +260,10 @@ function normalizeSpec(pod: UsablePod, problems: Problem[]) {
   );
   const imagePullSecrets = (pod.spec?.imagePullSecrets ?? []).flatMap((secret, i) => {
     const path = `spec.imagePullSecrets[${i}].name`;
-    if (secret?.name === undefined) problems.push({ path, reason: "is required" });
+    if (secret === undefined) return [];
+    if (secret.name === undefined) problems.push({ path, reason: "is required" });
     else check(dnsSubdomain, secret.name, path, problems);
-    return secret?.name ?? [];
+    return secret.name ?? [];
   });
   return {
     imagePullSecrets,

@@ -32,7 +32,7 @@ const NON_ROOT = "`true`: what would run as user 0 is not started. Default `fals
 export const POD_SECURITY_CONTEXT: Fields = {
   appArmorProfile: APP_ARMOR,
   fsGroup: integer(
-    "A group of all containers, 0 to 2147483647. An emptyDir belongs to it, and what is made in it; a hostPath is left alone.",
+    "A group of all containers, 0 to 2147483647. An emptyDir belongs to it, and what is made in it; so do volumes of configMap, secret, downwardAPI and projected, all of whose files it may read. A hostPath is left alone.",
   ),
   fsGroupChangePolicy: string(
     "`OnRootMismatch` or `Always`: alike here, and in Kubernetes, for volumes that are made with the pod.",

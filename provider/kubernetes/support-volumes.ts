@@ -78,7 +78,7 @@ const PROJECTION: Fields = {
     optional: OPTIONAL,
   }),
   serviceAccountToken: object(
-    "A token for the pod's account, `default`, that the node signs with a key of its own and renews at 80 % of its life; needs openssl there. `/var/lib/barepod/issuer/jwks.json` verifies it.",
+    "A token for the pod's account, `default`, that the node signs with a key of its own and renews at 80 % of its life; needs openssl there. Where all containers have one runAsUser, or there is an fsGroup, only these may read it. `/var/lib/barepod/issuer/jwks.json` verifies it.",
     {
       audience: string("Who it is for. Default: the issuer itself."),
       expirationSeconds: integer("How long it is valid, at least 600. Default 3600."),

@@ -103,15 +103,18 @@ const CONTAINER: Fields = {
     },
     LIST,
   ),
-  resources: object("What the container's cgroup may use.", {
-    claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
-    limits: quantities(
-      "`cpu` (as `500m` or `2`; the quota of each 100 ms) and `memory` (as `200Mi`; beyond it the container is killed). Others, ephemeral-storage and hugepages among them, are refused; 0 is no limit.",
-    ),
-    requests: quantities(
-      "`cpu` (the weight against other containers), `memory` (how late it is ended when the node's memory runs out, by its QoS class) and `ephemeral-storage` (nothing schedules by it). Default: the limits.",
-    ),
-  }),
+  resources: object(
+    "What the container's cgroup may use. Changes in place; what makes another QoS class of the pod, or shows in a container's environment, replaces the containers' process.",
+    {
+      claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
+      limits: quantities(
+        "`cpu` (as `500m` or `2`; the quota of each 100 ms, less than `10m` counts as that) and `memory` (as `200Mi`; beyond it the container is killed, on cgroup v2 with all of its processes; not lowered below what is in use). Default: the pod's. Others, ephemeral-storage and hugepages among them, are refused; 0 is no limit.",
+      ),
+      requests: quantities(
+        "`cpu` (the weight against other containers: on cgroup v2 as runc computes it since 1.3.2, and of the whole pod as a kubelet does), `memory` (how late it is ended when the node's memory runs out, by its QoS class) and `ephemeral-storage` (nothing schedules by it). Default: the limits.",
+      ),
+    },
+  ),
   restartPolicy: string(
     "For init containers only: `Always` makes it a sidecar, which runs beside the others, is always started again, and ends after them.",
     { values: ["Always"] },
@@ -145,7 +148,7 @@ const EPHEMERAL = refused("nobody can attach to a running pod; enter its namespa
 
 const POD_SPEC: Fields = {
   activeDeadlineSeconds: integer(
-    "Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Changing it replaces the containers' process.",
+    "Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Set or shortened in place; a longer one, or none any more, replaces the containers' process.",
   ),
   affinity: refused(SCHEDULER, "later", {
     below: `nodeAffinity{preferredDuringSchedulingIgnoredDuringExecution[]{preference{${NODE_TERM}} weight} requiredDuringSchedulingIgnoredDuringExecution{nodeSelectorTerms[]{${NODE_TERM}}}} podAffinity{${POD_AFFINITY}} podAntiAffinity{${POD_AFFINITY}}`,
@@ -233,7 +236,7 @@ const POD_SPEC: Fields = {
     {
       claims: refusedList("there is no dynamic resource allocation", "never", "name request"),
       limits: quantities(
-        "`cpu` and `memory` of all containers together; no container's limit may be higher. Default: their sum, if each has one.",
+        "`cpu` and `memory` of all containers together, and of each that has no limit of its own; no container's may be higher. Default: their sum, if each has one.",
       ),
       requests: quantities(
         "`cpu` and `memory`, at least what the containers ask for together. Default: that, else the pod's limits.",

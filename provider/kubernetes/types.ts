@@ -76,7 +76,7 @@ export interface ObjectMeta {
 
 /** What a pod runs. */
 export interface PodSpec {
-  /** Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Changing it replaces the containers' process. */
+  /** Seconds from the first start after which the pod is ended and has failed (DeadlineExceeded). Default: none. Set or shortened in place; a longer one, or none any more, replaces the containers' process. */
   activeDeadlineSeconds?: Input<number | undefined>;
   /** Refused: nothing schedules here: `on` names the node. Accepted: `{}`. */
   affinity?: Input<Affinity | undefined>;
@@ -245,7 +245,7 @@ export interface PodResourceClaim {
 export interface PodSecurityContext {
   /** Which AppArmor profile confines the container and what runs in it later. Default: none is put on it, where containerd would take its own. */
   appArmorProfile?: Input<AppArmorProfile | undefined>;
-  /** A group of all containers, 0 to 2147483647. An emptyDir belongs to it, and what is made in it; a hostPath is left alone. */
+  /** A group of all containers, 0 to 2147483647. An emptyDir belongs to it, and what is made in it; so do volumes of configMap, secret, downwardAPI and projected, all of whose files it may read. A hostPath is left alone. */
   fsGroup?: Input<number | undefined>;
   /** `OnRootMismatch` or `Always`: alike here, and in Kubernetes, for volumes that are made with the pod. */
   fsGroupChangePolicy?: Input<string | undefined>;

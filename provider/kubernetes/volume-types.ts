@@ -221,7 +221,7 @@ export interface VolumeProjection {
   podCertificate?: Input<PodCertificateProjection | undefined>;
   /** Keys of a Secret. */
   secret?: Input<SecretProjection | undefined>;
-  /** A token for the pod's account, `default`, that the node signs with a key of its own and renews at 80 % of its life; needs openssl there. `/var/lib/barepod/issuer/jwks.json` verifies it. */
+  /** A token for the pod's account, `default`, that the node signs with a key of its own and renews at 80 % of its life; needs openssl there. Where all containers have one runAsUser, or there is an fsGroup, only these may read it. `/var/lib/barepod/issuer/jwks.json` verifies it. */
   serviceAccountToken?: Input<ServiceAccountTokenProjection | undefined>;
 }
 

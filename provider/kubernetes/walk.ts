@@ -12,7 +12,7 @@ const NOT_PLAIN =
  */
 export function walkObject(value: unknown, fields: Fields, path: string, problems: Problem[]): Record<string, unknown> {
   if (!isPlainObject(value)) {
-    problems.push({ path, reason: isEventual(value) ? NOT_PLAIN : `must be an object, not ${typeOf(value)}` });
+    problems.push(unreadable(value, path, "an object"));
     return {};
   }
   for (const name of Object.keys(value)) {
@@ -32,6 +32,11 @@ export function walkObject(value: unknown, fields: Fields, path: string, problem
   return usable;
 }
 
+function unreadable(value: unknown, path: string, wanted: string): Problem {
+  const reason = isEventual(value) ? NOT_PLAIN : `must be ${wanted}, not ${typeOf(value)}`;
+  return { path, reason, isUnreadable: true };
+}
+
 function walk(value: unknown, field: Field, path: string, problems: Problem[]): unknown {
   if (isAbsent(value)) return undefined;
   if (!field.supported) {
@@ -40,12 +45,12 @@ function walk(value: unknown, field: Field, path: string, problems: Problem[]): 
   }
   if (field.list !== true) return walkOne(value, field, path, problems);
   if (!Array.isArray(value)) {
-    problems.push({ path, reason: isEventual(value) ? NOT_PLAIN : `must be a list, not ${typeOf(value)}` });
+    problems.push(unreadable(value, path, "a list"));
     return undefined;
   }
   return Array.from(value, (element, i) => {
     if (!isAbsent(element)) return walkOne(element, field, `${path}[${i}]`, problems);
-    problems.push({ path: `${path}[${i}]`, reason: "must not be empty" });
+    problems.push({ path: `${path}[${i}]`, reason: "must not be empty", isUnreadable: true });
     return undefined;
   });
 }
@@ -65,7 +70,7 @@ function walkOne(value: unknown, field: Field, path: string, problems: Problem[]
 function walkMap(value: unknown, field: Field, path: string, problems: Problem[]): Map<string, unknown> {
   const usable = new Map<string, unknown>();
   if (!isPlainObject(value)) {
-    problems.push({ path, reason: isEventual(value) ? NOT_PLAIN : `must be an object, not ${typeOf(value)}` });
+    problems.push(unreadable(value, path, "an object"));
     return usable;
   }
   for (const [key, entry] of Object.entries(value)) {

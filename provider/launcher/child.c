@@ -189,7 +189,7 @@ void child_run(const struct child *child) {
   if (config->root) sys(keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
   sys(umask, config->umask);
   become(config);
-  /* A change of user would undo it. A launcher that is killed takes the command with it. */
+  /* A change of user would undo it, as that of an AppArmor profile does. A launcher that is killed takes the command with it. */
   if (is_exec) sys(prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   enter_directory(config->cwd ? config->cwd : "/");
   u8 ready = CHILD_READY;

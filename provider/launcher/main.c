@@ -75,8 +75,7 @@ int launcher(int count, char **arguments, char **environment) {
   static const char usage[] =
       "usage: launcher run FILE...\n"
       "       launcher exec FILE... PID:STARTTIME SECONDS COMMAND...\n"
-      "       launcher probe tcp ADDRESS PORT SECONDS\n"
-      "       launcher probe http ADDRESS PORT PATH SECONDS [HEADER]...\n"
+      "       launcher probe tcp|http ADDRESS PORT SECONDS\n"
       "       launcher layer DIR\n"
       "       launcher detach DIR PROGRAM ARGUMENT...\n"
       "       launcher pause | sleep SECONDS | version\n";

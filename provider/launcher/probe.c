@@ -106,7 +106,8 @@ static bool is_path(const char *path) {
 static void compose(struct text *out, const char *path, char **headers, bool keeps_host, const char *referer) {
   const char *host = NULL, *agent = NULL, *accept = NULL, *value;
   for (char **header = headers; *header; header++) {
-    if (!is_header(*header)) fail(EXIT_SETUP, "probe", "header %q must be NAME: VALUE", *header);
+    /* It is not repeated: it may be a secret. */
+    if (!is_header(*header)) fail(EXIT_SETUP, "probe", "each header must be NAME: VALUE");
     if ((value = header_value(*header, "host")) && keeps_host) host = value;
     if ((value = header_value(*header, "user-agent"))) agent = value;
     if ((value = header_value(*header, "accept"))) accept = value;
@@ -215,6 +216,25 @@ static void probe_http(struct socket_address *address, struct http_target *targe
   if (http.code < 200 || http.code >= 400) unsuccessful("HTTP probe failed with statuscode: %u", (u64)http.code);
 }
 
+/** What is asked for, from standard input, for the node's process list shows everybody's arguments: a path, then headers. */
+static char **read_question(const char **path) {
+  char *text = map_memory(REQUEST_MOST + 1);
+  long length = read_file(0, text, REQUEST_MOST);
+  if (length < 0) fail(EXIT_SETUP, "probe", "standard input: %e", (int)length);
+  if (length == REQUEST_MOST) fail(EXIT_SETUP, "probe", "more than %u bytes on standard input", (u64)REQUEST_MOST - 1);
+  usize lines = 0, count = 0;
+  for (long i = 0; i < length; i++) lines += text[i] == '\n';
+  char **line = map_memory((lines + 2) * sizeof *line);
+  for (char *at = text; at < text + length; at++) {
+    line[count++] = at;
+    while (*at && *at != '\n') at++;
+    if (!*at && at < text + length) fail(EXIT_SETUP, "probe", "a NUL on standard input");
+    *at = 0;
+  }
+  *path = count ? line[0] : "";
+  return count ? line + 1 : line;
+}
+
 void probe(char **arguments) {
   struct socket_address address;
   u64 port;
@@ -222,10 +242,9 @@ void probe(char **arguments) {
   usize count = 0;
   while (arguments[count]) count++;
   request.is_http = text_equal(arguments[0], "http");
-  if (request.is_http ? count < 5 : !text_equal(arguments[0], "tcp") || count != 4)
-    fail(EXIT_SETUP, "probe",
-         "the arguments must be tcp ADDRESS PORT SECONDS, or http ADDRESS PORT PATH SECONDS [HEADER]...");
-  const char *seconds = arguments[request.is_http ? 4 : 3];
+  if (count != 4 || !(request.is_http || text_equal(arguments[0], "tcp")))
+    fail(EXIT_SETUP, "probe", "the arguments must be tcp|http ADDRESS PORT SECONDS");
+  const char *seconds = arguments[3];
   if (!text_number(arguments[2], 10, 65535, &port) || !port)
     fail(EXIT_SETUP, "probe", "port %q must be a number between 1 and 65535", arguments[2]);
   if (!parse_address(arguments[1], (u16)port, &address))
@@ -244,10 +263,10 @@ void probe(char **arguments) {
     static struct http_target target;
     target.port = (u16)port;
     target.host = arguments[1];
-    target.path = arguments[3];
+    char **headers = read_question(&target.path);
     if (!is_path(target.path))
-      fail(EXIT_SETUP, "probe", "path %q must begin with a slash and be printable ASCII without spaces", target.path);
-    probe_http(&address, &target, arguments + 5);
+      fail(EXIT_SETUP, "probe", "the path must begin with a slash and be printable ASCII without spaces");
+    probe_http(&address, &target, headers);
   } else {
     dial(&address);
   }

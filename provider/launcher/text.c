@@ -213,7 +213,7 @@ bool text_duration(const char *string, i64 *nanoseconds) {
   bool any = false;
   for (; *string >= '0' && *string <= '9'; string++, any = true) {
     seconds = seconds * 10 + (*string - '0');
-    if (seconds > 1000000000) return false;
+    if (seconds > 4000000000) return false;
   }
   if (*string == '.') {
     for (string++; *string >= '0' && *string <= '9'; string++, any = true, unit /= 10) fraction += (*string - '0') * unit;

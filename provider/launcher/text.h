@@ -37,7 +37,7 @@ const u8 *text_find(const u8 *bytes, u8 byte, usize length);
 /** A whole field as a number in base 8, 10 or 16, at most `most`. False for anything else, also for the empty field. */
 bool text_number(const char *string, u32 base, u64 most, u64 *number);
 
-/** Seconds with an optional fraction, 0.25, of at most 10^9: as nanoseconds. */
+/** Seconds with an optional fraction, 0.25, of at most 4 * 10^9, more than Kubernetes' 32 bits: as nanoseconds. */
 bool text_duration(const char *string, i64 *nanoseconds);
 
 #define TIME_LENGTH 30

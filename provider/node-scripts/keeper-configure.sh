@@ -6,7 +6,7 @@ configure() { # writes what the launcher's configuration lacks. Half of it would
   # without which the launcher does nothing
   look_up "$name" && find_groups || return
   if [ -n "$namespace" ] && [ ! -d "$namespace" ]; then
-    echo "the namespace $namespace is not there" >&2
+    printf '%s\n' "the namespace $namespace is not there" >&2
     return 1
   fi
   # The first group is the container's own; the others have the limits, and nobody but their owner makes them.

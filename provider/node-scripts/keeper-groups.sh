@@ -31,7 +31,7 @@ find_groups() { # sets leaf, and groups: a line for each group that the containe
     done
     [ "$groups" = "$leaf$newline" ] || return 0
   fi
-  echo "the control group $cgroup is not there" >&2
+  printf '%s\n' "the control group $cgroup is not there" >&2
   return 1
 }
 

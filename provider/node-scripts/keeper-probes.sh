@@ -103,7 +103,13 @@ ask() { # [HEADER…]
     http)
       clock
       end_of_probe=$((now + timeout * 100))
-      try "$launcher" probe http "$address" "$port" "$path" "$timeout" "$@" && return
+      question=$path
+      for line in "$@"; do question="$question
+$line"; done
+      # The path and the headers, not as arguments: those are everybody's to read.
+      try "$launcher" probe http "$address" "$port" "$timeout" << QUESTION && return
+$question
+QUESTION
       # Redirected to where TLS is spoken, to the URL that it says.
       [ "$code" -eq 2 ] && try by_curl "$why" "$@"
       ;;
@@ -154,18 +160,16 @@ by_curl() { # URL [HEADER…]: redirects are followed on the same host; the cert
   url=$1 requests=0 site=${1#*://}
   site=${site%%/*} site=${site%:*}
   shift
-  count=$#
-  while [ "$count" -gt 0 ]; do
-    set -- "$@" -H "$1"
-    shift
-    count=$((count - 1))
-  done
+  # By `NAME:` alone curl leaves a header out; `NAME;` is one without a value.
+  headers=$([ "$#" -eq 0 ] || printf '%s\n' "$@" | sed 's/^\([^:]*\): *$/\1;/; s/[\\"]/\\&/g; s/.*/header = "&"/')
   while :; do
     clock
     left=$((end_of_probe - now))
     [ "$left" -gt 0 ] || left=1
-    said=$(curl -q -sS -k -g --path-as-is --proto =http,https --noproxy '*' -A kube-probe/1.34 -o /dev/null \
-      --max-time "$((left / 100)).$((left / 10 % 10))$((left % 10))" -w '%{http_code} %{redirect_url}' "$@" "$url" 2>&1)
+    # The URL and the headers by its standard input, not as arguments: those are everybody's to read.
+    said=$(printf '%s\n%s\n' "$(printf '%s\n' "$url" | sed 's/[\\"]/\\&/g; s/.*/url = "&"/')" "$headers" |
+      curl -q -sS -k -g --path-as-is --proto =http,https --noproxy '*' -A kube-probe/1.34 -o /dev/null -K - \
+        --max-time "$((left / 100)).$((left / 10 % 10))$((left % 10))" -w '%{http_code} %{redirect_url}' 2>&1)
     requests=$((requests + 1)) next=''
     case $said in 30[12378]\ *) next=${said#* } ;; esac
     there=${next#*://}
@@ -178,7 +182,7 @@ by_curl() { # URL [HEADER…]: redirects are followed on the same host; the cert
   case $said in
     2??\ * | 3??\ *) return 0 ;;
     [1-9]??\ *) echo "HTTP probe failed with statuscode: ${said%% *}" ;;
-    *) echo "Get \"$url\": ${said%000 }" ;;
+    *) printf 'Get "%s": %s\n' "$url" "${said%000 }" ;;
   esac
   return 1
 }
@@ -199,7 +203,7 @@ by_grpc() { # grpc.health.v1.Health/Check: the answer of one that serves is a me
     *)
       line=''
       { IFS= read -r line < "$dir/$name/$probe.error"; } 2>/dev/null
-      echo "grpc.health.v1.Health/Check at $where failed: ${line:-not the answer of a health service that serves}"
+      printf 'grpc.health.v1.Health/Check at %s failed: %s\n' "$where" "${line:-not the answer of a health service that serves}"
       ;;
   esac
   return 1

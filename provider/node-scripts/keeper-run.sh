@@ -252,10 +252,15 @@ run() {
   supervisors='' sidecars='' ending='' timer=''
   trap 'interrupted=1; terminate' TERM INT
   trap 'interrupted=1; put "$dir/keeper.reason" DeadlineExceeded; terminate' USR1
-  trap 'interrupted=1; keep_new_deadline' USR2
+  # shellcheck source=/dev/null
+  trap 'interrupted=1; . "$bin/keeper-deadline.sh"; keep_new_deadline' USR2
   trap '' HUP
   printf '%s\t%s\n' "$$" "$since" > "$dir/keeper.pid"
-  [ -z "$deadline" ] || keep_deadline
+  if [ -n "$deadline" ]; then
+    # shellcheck source=/dev/null
+    . "$bin/keeper-deadline.sh"
+    keep_deadline
+  fi
   # Init containers one after the other, then all others at once.
   each begin
   for supervisor in $supervisors; do await "$supervisor"; done
@@ -282,7 +287,7 @@ begin() { # starts a container, when its turn has come. Fails when the pod canno
       # A TERM before this has reached nobody.
       [ -z "$ending" ] || send_term "$supervisors"
       await "$supervisors"
-      supervisors='' word=''
+      supervisors='' word='' reason=''
       { read -r word reason < "$dir/$name/state"; } 2>/dev/null
       [ "$word$reason" = terminatedCompleted ]
       ;;
@@ -319,54 +324,4 @@ begin_stop_hook() {
 
 send_term() { # PID of a child: one that has ended already may have left its number to somebody else
   look_at "$1" && [ "$parent" = $$ ] && kill -TERM "$1"
-}
-
-keep_deadline() {
-  find_left
-  if [ "$left" -le 0 ]; then
-    put "$dir/keeper.reason" DeadlineExceeded
-    terminate
-    return
-  fi
-  alarm "$left" &
-  timer=$!
-}
-
-find_left() { # sets left: seconds from now. Counted from the pod's first start, which the folder of the logs remembers over a reboot
-  seconds=$(date +%s)
-  look_up_first
-  { read -r first < "${logs%/*}/.started"; } 2>/dev/null || {
-    # Where the deadline comes later: since there is a log, or where that is not known, since there is a keeper.
-    clock
-    look_at $$
-    first=$((seconds - (now - since) / 100))
-    born=$(stat -c %W "${logs%/*}" 2>/dev/null)
-    case $born in '' | 0 | *[!0-9]*) ;; *) [ "$born" -ge "$first" ] || first=$born ;; esac
-    (umask 022 && mkdir -p "${logs%/*}") && printf '%s\n' "$first" > "${logs%/*}/.started"
-  }
-  left=$((first + deadline - seconds))
-}
-
-keep_new_deadline() { # in a shell of its own: this one is in the midst of things. Runs in a trap
-  [ -z "$timer" ] || kill -TERM "$timer" 2>/dev/null
-  (
-    load
-    [ -n "$deadline" ] || exit 0
-    find_left
-    [ "$left" -gt 0 ] || left=0
-    alarm "$left"
-  ) &
-  timer=$!
-}
-
-look_up_first() {
-  while IFS=$tab read -r key name cgroup logs _; do [ "$key" != container ] || return 0; done < "$dir/keeper.spec"
-}
-
-alarm() { # SECONDS
-  trap 'kill -KILL "$napper" 2>/dev/null; exit 0' TERM
-  "$launcher" sleep "$1" &
-  napper=$!
-  wait "$napper"
-  kill -USR1 $$
 }

@@ -53,13 +53,24 @@ measure() { # FILE: writes node.cpu.N or node.memory.N, rounded up as a kubelet 
   printf '%s' "$(((amount + unit - 1) / unit))" > "$1.new" && mv -f "$1.new" "$1"
 }
 
+unescape() { # PATH as the launcher's configuration has it: sets plain; a TAB or a newline never comes here
+  plain='' more=$1
+  while :; do
+    # shellcheck disable=SC1003 # one backslash
+    case $more in *'\\'*) plain=$plain${more%%'\\'*}'\' more=${more#*'\\'} ;; *) break ;; esac
+  done
+  plain=$plain$more
+}
+
 check_environment() { # what the launcher would fail to find
   # One by one: read(1) would take two TABs, around a prefix that is empty, for one.
   while read -r line; do
     case $line in envfile"$tab"* | envline"$tab"* | envdir"$tab"*) ;; *) continue ;; esac
     rest=${line#*"$tab"}
     variable=${rest%%"$tab"*} rest=${rest#*"$tab"}
-    file=${rest%%"$tab"*} need=${rest#*"$tab"}
+    need=${rest#*"$tab"}
+    unescape "${rest%%"$tab"*}"
+    file=$plain
     case $file in "$dir"/node.*) [ -e "$file" ] || measure "$file" || exit ;; esac
     if [ "$need" != required ] || [ -e "$file" ]; then continue; fi
     name_object "$file" || say "$file, which the variable $variable is read from, is not on the node"

@@ -121,7 +121,8 @@ drop_one() {
   rm -f -- "$image.users/$2"
   rmdir -- "$image.users" 2>/dev/null || [ ! -d "$image.users" ] || return 0
   [ -n "${keep_parts-}" ] || rm -f -- "$image.part"
-  for left in "$image" "$image.new"; do
+  rm -f -- "$image.conf" "$image.sent"
+  for left in "$image" "$image.new" "$image.root"; do
     [ ! -d "$left" ] || mv -T -- "$left" "$left.gone.$$"
   done
 }

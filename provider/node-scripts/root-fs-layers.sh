@@ -4,15 +4,19 @@
 #   look STATE REFERENCE FILE      what is known: lines `state`, `own`, `source`, `tool`, `record`
 #   reserve STATE HEX...           counts the overlay in; prints `missing HEX BYTES`: what of it was downloaded already
 #   sizes HEX...                   the bytes that were downloaded so far
-#   fetch HEX SIZE SUM LAUNCHER    downloads with curl, whose configuration comes on standard input, from where it ended; unpacks
-#   append HEX OFFSET              what comes on standard input, from byte OFFSET on; prints how many bytes there are
-#   unpack HEX SUM LAUNCHER        makes a layer of what was downloaded: root-fs-unpack.sh
+#   fetch HEX SIZE SUM LAUNCHER TOOL COMPRESSION
+#                                  downloads, from where it ended, with curl, wget or busybox; unpacks: root-fs-fetch.sh
+#   append HEX OFFSET part|sent    what comes on standard input, from byte OFFSET on (0: all anew); prints how many bytes there are
+#   read HEX OFFSET LENGTH         prints what was downloaded
+#   unpack HEX SUM LAUNCHER part|sent
+#                                  makes a layer of what was downloaded: root-fs-unpack.sh
 #   take HEX FILE [MEMBER]         takes it from a file of the node, or from a member of an archive
 #   link STATE HEX...              fails unless all layers are there; counts the overlay in
 #   release STATE                  counts an overlay out that never came to be
 #
 #   /var/lib/barepod/images/layers/HEX             what a layer holds, whole as soon as it has this name; HEX is its digest
 #   /var/lib/barepod/images/layers/HEX.part        as it comes, compressed
+#   /var/lib/barepod/images/layers/HEX.sent        instead of it, where the node cannot decompress that: SUM is not HEX then
 #   /var/lib/barepod/images/layers/HEX.users/OBJECT
 #   /var/lib/barepod/rootfs/OBJECT/lower/N         links to the layers of an overlay; 0 is the lowest
 #
@@ -37,9 +41,13 @@ look() {
   printf 'state %s\n' "$stamp"
   [ -z "$stamp" ] || printf 'own %s\n' "$(cat -- "$state/image/record" 2>/dev/null)"
   [ -z "$file" ] || printf 'source %s\n' "$(stat -L -c '%F %s %Y %i' -- "$file" 2>/dev/null)"
-  for tool in curl wget zstd; do
+  for tool in curl zstd; do
     if command -v "$tool" >/dev/null; then printf 'tool %s\n' "$tool"; fi
   done
+  case $(wget --version 2>&1 || :) in
+    *'GNU Wget '*) echo 'tool wget' ;;
+    *BusyBox*) echo 'tool busybox' ;;
+  esac
   set +f
   # The newest: a tag that moved means what it was last pulled as.
   # shellcheck disable=SC2012 # names of our own
@@ -82,7 +90,7 @@ reserve() {
   guarded count_in "$@"
   empty_trash
   # What nobody came back for within a day.
-  [ ! -d "$layers" ] || find "$layers" -maxdepth 1 -name '*.part' -mmin +1440 -exec rm -f -- {} +
+  [ ! -d "$layers" ] || find "$layers" -maxdepth 1 '(' -name '*.part' -o -name '*.sent' ')' -mmin +1440 -exec rm -f -- {} +
   for hex do
     [ -d "$layers/$hex" ] || printf 'missing %s %s\n' "$hex" "$(size_of "$layers/$hex.part")"
   done
@@ -97,24 +105,16 @@ take_layer() {
   [ ! -d "$hex" ] || exit 0
 }
 
-fetch() {
-  take_layer "$1"
-  if [ -L "$hex.part" ] || [ "$(size_of "$hex.part")" -gt "$2" ]; then rm -f -- "$hex.part"; fi
-  if [ "$(size_of "$hex.part")" -lt "$2" ]; then
-    (
-      # An answer without an end must not fill the disk.
-      ulimit -f $(($2 / 512 + 2048))
-      exec curl -q --config - --silent --show-error --fail --location --max-redirs 5 --connect-timeout 15 \
-        --speed-limit 1 --speed-time 60 --continue-at - --output "$hex.part" 7<&-
-    )
-  fi
-  unpack_layer "$hex" "$3" "$4"
-}
-
 append() {
   take_layer "$1"
-  if [ "$(size_of "$hex.part")" = "$2" ]; then cat >>"$hex.part"; fi
-  printf 'at %s\n' "$(size_of "$hex.part")"
+  [ "$2" != 0 ] || rm -f -- "$hex.$3"
+  if [ "$(size_of "$hex.$3")" = "$2" ]; then cat >>"$hex.$3"; fi
+  printf 'at %s\n' "$(size_of "$hex.$3")"
+}
+
+read_part() {
+  take_layer "$1"
+  tail -c "+$(($2 + 1))" -- "$hex.part" | head -c "$3"
 }
 
 take() {
@@ -156,13 +156,21 @@ case $task in
   look) look "$@" ;;
   reserve) reserve "$@" ;;
   sizes) for hex do size_of "$layers/$hex.part"; done ;;
-  fetch) fetch "$@" ;;
+  fetch)
+    take_layer "$1"
+    fetch "$@"
+    ;;
   append) append "$@" ;;
+  read) read_part "$@" ;;
   take) take "$@" ;;
   link) link_layers "$@" ;;
   release)
     guarded release "$@"
     empty_trash
     ;;
-  unpack) unpack_layer "$@" ;;
+  unpack)
+    take_layer "$1"
+    if [ "$4" = sent ] && [ -e "$hex.sent" ]; then mv -f -- "$hex.sent" "$hex.part"; fi
+    unpack_layer "$@"
+    ;;
 esac

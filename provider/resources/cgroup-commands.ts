@@ -128,6 +128,7 @@ below_use() {
 echo "memoryMax $memory is below what is in use: $used bytes. $1" >&2
 exit 1
 }
+limited=$memory
 put_memory() {
 { printf '%s\\n' "$memory" > "$g/memory.limit_in_bytes"; } 2>/dev/null && return
 read -r used < "$g/memory.usage_in_bytes"
@@ -162,7 +163,7 @@ put memory.max "$memory" max
 [ -z "$g" ] || [ ! -e "$g/memory.swap.max" ] || put memory.swap.max "$swap" max
 [ -z "$g" ] || [ ! -e "$g/memory.oom.group" ] || put memory.oom.group "$together" 0
 fi
-if [ "$swap" != max ] && [ ! -e "$g/memory.memsw.limit_in_bytes" ] && [ ! -e "$g/memory.swap.max" ] && swaps; then
+if [ "$swap" != max ] && [ "$limited" != max ] && [ ! -e "$g/memory.memsw.limit_in_bytes" ] && [ ! -e "$g/memory.swap.max" ] && swaps; then
 echo 'memorySwapMax: the node has swap, and its kernel keeps no account of it (start it with swapaccount=1)' >&2
 exit 1
 fi

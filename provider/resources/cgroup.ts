@@ -26,7 +26,7 @@ export interface CGroupArgs extends PrimitiveArgs {
   readonly memoryMax?: pulumi.Input<Memory> | undefined;
   /**
    * The most swap that the processes may use together, without the memory: bytes, or a quantity. 0 turns swap off for
-   * them. Needs `memoryMax`, because cgroup v1 limits only the sum of the two.
+   * them. More needs `memoryMax`, because cgroup v1 limits only the sum of the two; there 0 has no effect without.
    * @defaultValue no limit
    */
   readonly memorySwapMax?: pulumi.Input<Memory> | undefined;
@@ -118,7 +118,7 @@ export const cgroupSpec = defineSpec<CGroupInputs, CGroupState>({
   identity: ["path"],
   fields,
   check: ({ memoryMax, memorySwapMax }) =>
-    memorySwapMax !== undefined && memoryMax === undefined
+    memorySwapMax !== undefined && memoryMax === undefined && memoryBytes(memorySwapMax, "memorySwapMax") > 0
       ? [{ path: "memorySwapMax", reason: "needs memoryMax: cgroup v1 limits only the sum of memory and swap" }]
       : [],
   observe: ({ path }) => cgroupAt(path),
@@ -332,10 +332,10 @@ function apply(inputs: CGroupInputs): Command {
 
 /** The controllers without which a given limit has no effect. */
 function neededControllers(inputs: CGroupInputs): string[] {
-  const { memoryMax, memorySwapMax, memorySwappiness, cpuMax, cpuWeight, cpuShares, pidsMax } = inputs;
+  const { memoryMax, memorySwappiness, cpuMax, cpuWeight, cpuShares, pidsMax } = inputs;
   const isGiven = (...values: unknown[]) => values.some((value) => value !== undefined);
   return [
-    ...(isGiven(memoryMax, memorySwapMax, memorySwappiness) ? ["memory"] : []),
+    ...(isGiven(memoryMax, memorySwappiness) ? ["memory"] : []),
     ...(isGiven(cpuMax, cpuWeight, cpuShares) ? ["cpu"] : []),
     ...(isGiven(pidsMax) ? ["pids"] : []),
     ...(isGiven(inputs.cpusetCpus, inputs.cpusetMems) ? ["cpuset"] : []),

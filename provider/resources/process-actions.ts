@@ -8,7 +8,7 @@ import type { Container } from "./process-args";
 
 const seconds = (min: number) => integer(min, 2 ** 31 - 1);
 const port = integer(1, 65_535);
-const host = text({ max: 253, pattern: /^[A-Za-z0-9.:_-]+$/, form: "a host name or an address" });
+const host = text({ max: 253, pattern: /^[A-Za-z0-9.:_][A-Za-z0-9.:_-]*$/, form: "a host name or an address" });
 const word = text({ max: 131_071, empty: true, controls: true });
 
 const exec = optional(object({ command: required(list(word, { min: 1, max: 1000 })) }));
@@ -111,7 +111,8 @@ function actionText({ exec, httpGet, tcpSocket, grpc, sleep }: Action): string {
 }
 
 function httpText({ host = "", port, path = "/", scheme = "HTTP", httpHeaders = [] }: HttpGet): string {
-  const whole = path.startsWith("/") ? path : `/${path}`;
+  // As in Kubernetes, what follows a # is no part of the request.
+  const whole = `${path.startsWith("/") ? "" : "/"}${path}`.replace(/#.*/, "");
   const encoded = whole.replace(/[^\u0021-\u007e]+/g, (odd) => encodeURIComponent(Buffer.from(odd).toString()));
   return action(
     { action: scheme === "HTTPS" ? "https" : "http", target: host, port, path: encoded },

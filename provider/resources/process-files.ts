@@ -4,18 +4,18 @@ import { makeFolder, parentOf, removeFolder, removeTree } from "../command/folde
 import { underLock } from "../command/lock";
 import { addressFile } from "../facts/link";
 import { logFolders, nodeFolder } from "../facts/node";
-import { type ProcessState, processFolder } from "../facts/process";
+import { processFolder } from "../facts/process";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import { launcherConfig, type Volume } from "../launcher-config";
-import { boundedName, digest, uidOf } from "../naming";
 import { keeperPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
 import { loadProfile, unloadProfile } from "./process-apparmor";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
 import { containerConfig } from "./process-container";
 import { controlsOf, devicesOf } from "./process-controls";
+import { linkOf, logsOf } from "./process-logs";
 import { hasNetworkFiles, networkSpec } from "./process-network";
-import { findScore, oomInputs, oomOf } from "./process-oom";
+import { findScore, oomOf } from "./process-oom";
 import {
   needsPreparation,
   preparationFiles,
@@ -241,32 +241,6 @@ rm -rf -- "$folder" "\${folder%/*}/.$id.lock" "$@"`,
   ];
 }
 
-/** What of the keeper's settings the node has otherwise; they change in place. */
-export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
-  const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers } = inputs;
-  const isSameDeadline = seen.deadline === (inputs.activeDeadlineSeconds ?? undefined);
-  const isMoved = (each: Container): boolean =>
-    seen.cgroups[each.name ?? ""] !== (each.cgroup ?? undefined) ||
-    (seen.oom[each.name ?? ""]?.wanted ?? "") !== oomOf(each);
-  const found = (name: string) => ({
-    cgroup: seen.cgroups[name] ?? "",
-    ...oomInputs(seen.oom[name]?.wanted ?? ""),
-  });
-  const moved = containersOf(inputs).some(isMoved);
-  const groups = (each: Container): Container =>
-    isMoved(each)
-      ? (({ oomScoreAdj: _, memoryRequest: __, ...rest }) => ({ ...rest, ...found(each.name ?? "") }))(each)
-      : each;
-  return {
-    // What the volumes show instead is not brought into state: it may be secret.
-    ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
-    ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
-    ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
-    ...(isSameDeadline ? {} : { activeDeadlineSeconds: seen.deadline }),
-    ...(!moved ? {} : containers === undefined ? found("main") : { containers: containers.map(groups) }),
-  };
-}
-
 /** Folders that are made for the containers and go with them. */
 function ephemeralFolders(inputs: ProcessInputs): Pick<Volume, "source" | "group">[] {
   const volumes = containersOf(inputs).flatMap((container) => container.volumes ?? []);
@@ -317,23 +291,6 @@ function messageOf(inputs: ProcessInputs, container: Container): [policy: string
   const path = terminationMessagePath ?? (isPods ? defaultTerminationMessagePath : undefined);
   const isNodes = path?.startsWith("/dev/") && volumes.some(({ target }) => target === "/dev");
   return path === undefined || isNodes ? ["-", "-"] : [terminationMessagePolicy ?? "File", path];
-}
-
-/** The folder of the containers' logs, as a kubelet names it. */
-function logsOf(inputs: ProcessInputs): string {
-  const { namespace, name } = podOf(inputs);
-  return `/var/log/pods/${boundedName("", `${namespace}_${name}_${uidOf(inputs.owner)}`, 250)}`;
-}
-
-/** The link to a container's log, by which log collectors find it. */
-function linkOf(inputs: ProcessInputs, container: Container): string {
-  const { namespace, name } = podOf(inputs);
-  const readable = boundedName("", `${name}_${namespace}_${container.name}`, 180);
-  return `/var/log/containers/${readable}-${digest(`${inputs.owner} ${container.name}`, 64)}.log`;
-}
-
-function podOf(inputs: ProcessInputs): { namespace: string; name: string } {
-  return inputs.pod ?? { namespace: "default", name: inputs.name };
 }
 
 /** In the node's own root the file is there already, and a volume in its place is meant. */

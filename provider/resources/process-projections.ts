@@ -10,6 +10,7 @@ import {
   optional,
   type Problem,
   path,
+  relativePath,
   required,
   text,
 } from "../fields";
@@ -63,7 +64,15 @@ export interface HostPath {
 
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 1024 * 1024, empty: true, controls: true });
-const relative = text({ max: 4095, pattern: /^(?!\/)(?!\.\.)/, form: "a relative path that does not begin with .." });
+const below = relativePath();
+
+/** Names that begin with `..` are those of the volume's own. */
+function placeField(value: unknown, at: string): Problem[] {
+  const problems = below(value, at);
+  return problems.length === 0 && String(value).startsWith("..")
+    ? [{ path: at, reason: "must not begin with .." }]
+    : problems;
+}
 
 /** The inputs that say so. */
 export const projectionFields: Fields = {
@@ -85,7 +94,7 @@ export const projectionFields: Fields = {
                   expirationSeconds: required(integer(600, 2 ** 32)),
                 }),
               ),
-              path: optional(relative),
+              path: optional(placeField),
               mode: required(integer(0, 0o777)),
               user: optional(id),
               optional: optional(boolean()),
@@ -179,9 +188,15 @@ function lineOf(inputs: ProcessInputs, projected: ProjectedFile): string[] {
   if (file !== undefined) return ["file", file, bits, need, place];
   if (token !== undefined) {
     const { namespace, name } = inputs.pod ?? { namespace: "default", name: inputs.name };
-    return ["token", place, bits, String(token.expirationSeconds), namespace, name, inputs.node, token.audience];
+    const names = [namespace, name, inputs.node].map(escapeJson);
+    return ["token", place, bits, String(token.expirationSeconds), ...names, token.audience];
   }
   return ["text", bits, place, escapeText(content ?? "")];
+}
+
+/** As it stands in a token, between quotes. */
+function escapeJson(name: string): string {
+  return JSON.stringify(name).slice(1, -1);
 }
 
 function ownerOf({ path: place = "", user }: ProjectedFile): string[][] {

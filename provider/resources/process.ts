@@ -22,11 +22,12 @@ import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
 import { appArmorField, appArmorProblems, checkAppArmor } from "./process-apparmor";
 import { type Container, containersOf, type ProcessArgs, type ProcessInputs, sharesWithNode } from "./process-args";
-import { change, cleanup, settings, start, startAtBoot, stop } from "./process-files";
+import { change, cleanup, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
 import { changesClass, oomWarnings } from "./process-oom";
 import { checkProjections, projectionFields } from "./process-projections";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
+import { settings } from "./process-settings";
 import {
   type ContainerStatus,
   conditionsOf,
@@ -37,6 +38,7 @@ import {
   statusesOf,
   works,
 } from "./process-status";
+import { variableName, variableProblems, variablesField } from "./process-variables";
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
 export type { Dns, Hosts } from "./process-network";
@@ -46,27 +48,11 @@ const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 131_071, empty: true, controls: true });
 
-const variableName = text({ max: 1000, pattern: /^[^=]+$/, form: "a variable's name, without =" });
-
 const containerFields: Fields = {
   command: optional(list(word, { max: 1000 })),
   imageDefaults: optional(oneOf("all", "entrypoint", "none")),
   env: optional(record(variableName, word)),
-  variables: optional(
-    list(
-      object({
-        name: optional(variableName),
-        value: optional(word),
-        file: optional(path()),
-        folder: optional(path()),
-        prefix: optional(
-          text({ max: 1000, empty: true, pattern: /^[^=]*$/, form: "part of a variable's name, without =" }),
-        ),
-        optional: optional(boolean()),
-        line: optional(boolean()),
-      }),
-    ),
-  ),
+  variables: optional(variablesField),
   expand: optional(boolean()),
   workingDir: optional(path({ root: true })),
   rootFs: optional(path()),
@@ -267,6 +253,11 @@ function check(inputs: ProcessInputs): Problem[] {
     ...(inputs.resolvConf === true && inputs.dns !== undefined && inputs.dns !== null
       ? [{ path: "dns", reason: "give one of resolvConf and dns" }]
       : []),
+    ...(["domain", "kernelName"] as const).flatMap((key) =>
+      (inputs.hosts?.[key] ?? undefined) === undefined || (inputs.hosts?.hostname ?? undefined) !== undefined
+        ? []
+        : [{ path: `hosts.${key}`, reason: "needs a hostname: without one the node's own names are shown" }],
+    ),
     ...(inputs.hosts?.hostname !== undefined && inputs.namespace === undefined
       ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
       : []),
@@ -311,6 +302,7 @@ function withoutEffect(inputs: ProcessInputs, container: Container): Problem[] {
   return [
     ...seccompProblems(container),
     ...appArmorProblems(container),
+    ...variableProblems(container),
     ...(container.runAsNonRoot === true && container.runAsUser === 0
       ? [{ path: "runAsUser", reason: "must not be 0 when runAsNonRoot is true" }]
       : []),

@@ -21,7 +21,8 @@ export type BatchResult =
   | { readonly kind: "lost"; readonly left: readonly Job[]; readonly missed: Job | undefined };
 
 /**
- * Runs jobs on a worker; a deadline counts from the end of the job before, or from when the lock was taken.
+ * Runs jobs on a worker; a deadline counts from the end of the job before, or from when the lock was taken. A signal is a
+ * deadline that has passed.
  *
  * @param kill - ends the worker on the node.
  */
@@ -34,17 +35,25 @@ export async function runBatch(
   let since = performance.now();
   let missed: Job | undefined;
   let waitingForLock = options.lock;
-  let timer: NodeJS.Timeout | undefined;
+  let unwatch = () => {};
   const watch = () => {
-    clearTimeout(timer);
+    unwatch();
     since = performance.now();
     const job = jobs[next];
     if (job === undefined) return;
     const wait = waitingForLock ? LOCK_WAIT_SECONDS * 1000 + LOCK_GRACE_MS : deadlineOf(job.request);
-    timer = setTimeout(() => {
+    const end = () => {
+      unwatch();
       missed = job;
       options.kill();
-    }, wait);
+    };
+    const { signal } = job.request;
+    const timer = setTimeout(end, signal?.aborted === true ? 0 : wait);
+    signal?.addEventListener("abort", end);
+    unwatch = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+    };
   };
   const onReply = ({ exitCode, stdout, stderr }: FrameReply) => {
     const durationMs = performance.now() - since;
@@ -67,7 +76,7 @@ export async function runBatch(
     if (!(error instanceof WorkerLostError)) throw error;
     return { kind: "lost", left: jobs.slice(next), missed };
   } finally {
-    clearTimeout(timer);
+    unwatch();
   }
 }
 

@@ -194,7 +194,9 @@ export class Link {
   #afterLoss(worker: Worker, { left, missed }: BatchResult & { kind: "lost" }): void {
     this.#workers.delete(worker);
     for (const [index, job] of left.entries()) {
-      if (job === missed) job.fail(missedDeadline(this.description, job.request, this.broken === undefined));
+      const { request } = job;
+      if (job === missed && request.signal?.aborted === true) job.fail(request.signal.reason as Error);
+      else if (job === missed) job.fail(missedDeadline(this.description, request, this.broken === undefined));
       else if (this.broken !== undefined) this.#giveBack(job, true, this.broken);
       else this.#giveBack(job, index === 0, new Error("its shell there was ended"));
     }

@@ -21,6 +21,11 @@ export interface Request {
    * @defaultValue 60,000
    */
   readonly deadlineMs?: number;
+  /**
+   * Ends it like a missed deadline while it runs, or before. Only for one that neither takes the lock nor is quick: it has
+   * its shell to itself.
+   */
+  readonly signal?: AbortSignal;
   /** Whether it may be sent again over a new connection after the first one broke. */
   readonly repeatable?: boolean;
   /** What is being done, for messages, for example `mount /srv/box/proc`; never a secret. */

@@ -12,7 +12,7 @@ export function craftImage(
   { config = {}, compression = "gzip" }: { config?: object; compression?: "gzip" | "zstd" | undefined } = {},
 ): string {
   const compress = (layer: Buffer) =>
-    compression === "gzip" ? gzipSync(layer) : execFileSync("zstd", ["-q", "-c"], { input: layer });
+    compression === "gzip" ? gzipSync(layer) : execFileSync("zstd", ["-q", "-c"], { input: layer, maxBuffer: 1e9 });
   const blobs = join(folder, "blobs", "sha256");
   mkdirSync(blobs, { recursive: true });
   const keep = (mediaType: string, bytes: Buffer) => {

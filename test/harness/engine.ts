@@ -48,6 +48,8 @@ export interface Outcome {
   /** Errors by resource name; what concerns none stands under the empty name. */
   readonly errors: ReadonlyMap<string, string>;
   readonly warnings: readonly string[];
+  /** What was shown on the lines of resources for a while. */
+  readonly statuses: readonly string[];
   /** What the resources sent, in order. */
   readonly frames: readonly FrameRecord[];
   /** All that was printed. */
@@ -327,17 +329,22 @@ function stepsOf(events: readonly EngineEvent[], found: boolean): Step[] {
   });
 }
 
-function diagnosticsOf(events: readonly EngineEvent[]): Pick<Outcome, "errors" | "warnings"> {
+function diagnosticsOf(events: readonly EngineEvent[]): Pick<Outcome, "errors" | "warnings" | "statuses"> {
   const errors = new Map<string, string>();
   const warnings: string[] = [];
+  const statuses: string[] = [];
   for (const { diagnosticEvent } of events) {
-    if (diagnosticEvent === undefined || diagnosticEvent.ephemeral === true) continue;
-    const { severity, message, urn = "" } = diagnosticEvent;
+    if (diagnosticEvent === undefined) continue;
+    const { severity, message, ephemeral, urn = "" } = diagnosticEvent;
+    if (ephemeral === true) {
+      statuses.push(plain(message));
+      continue;
+    }
     const name = urn === "" ? "" : urn.slice(urn.lastIndexOf("::") + 2);
     if (severity === "error") errors.set(name, `${errors.get(name) ?? ""}${plain(message)}`);
     if (severity === "warning") warnings.push(plain(message));
   }
-  return { errors, warnings };
+  return { errors, warnings, statuses };
 }
 
 /** A message without the engine's colour marks. */

@@ -53,7 +53,7 @@ export async function startFront(
     response.writeHead(answer.status);
     if (answer.delay !== undefined) {
       response.write(answer.body.subarray(0, answer.body.length / 2));
-      await sleep(answer.delay);
+      await sleep(answer.delay, undefined, { ref: false });
       response.end(answer.body.subarray(answer.body.length / 2));
     } else if (answer.cut === undefined) response.end(answer.body);
     else response.write(answer.body.subarray(0, answer.cut), () => response.destroy());

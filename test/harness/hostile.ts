@@ -21,7 +21,8 @@ export const hostileTexts: Readonly<Record<string, string>> = {
   "a long option": "--help",
   "a pattern": "*?[a-z]{x,y}~",
   backslashes: "a\\nb\\",
-  unicode: "ünï-日本-😀",
+  // Of the Cyrillic some bytes are those that dash marks quotes with inside.
+  unicode: "ünï-日本-😀-тест",
   "half a character": "a\ud800",
   "a NUL byte": "a\0b",
   "an escape sequence": "\u001b[31mred",
@@ -37,6 +38,8 @@ export interface TextPlace {
   readonly path: string;
   /** The same inputs with a text in its place, and with all of the way there that is missing. */
   put(inputs: object, text: string): object;
+  /** Whether a text stands there, or elsewhere in the same list. */
+  holds(inputs: object, text: string): boolean;
 }
 
 /** The way to a place: a key, the first of a list, or whichever key of a map. */
@@ -59,8 +62,16 @@ function placesIn(field: Field, key: string, steps: readonly Step[]): TextPlace[
   if (wants(/^must be (a whole number|a number|true or false)/)) return [];
   if (wants(/^must be a list/)) return within(0);
   if (wants(/^must be a map/)) return [...within(anyKey), ...within("KEY")];
-  if (!wants(/^must be an object/))
-    return [{ path, put: (inputs, text) => put(inputs, [key, ...steps], text) as object }];
+  if (!wants(/^must be an object/)) {
+    const way = [key, ...steps];
+    return [
+      {
+        path,
+        put: (inputs, text) => put(inputs, way, text) as object,
+        holds: (inputs, text) => holds(inputs, way, text),
+      },
+    ];
+  }
   const keys = new Set<string>();
   ask(new Proxy({}, { get: (_, each) => void keys.add(String(each)) }));
   return [...keys].flatMap(within);
@@ -80,4 +91,12 @@ function put(value: unknown, steps: readonly Step[], text: unknown): unknown {
   }
   const outer = (value ?? {}) as Record<string, unknown>;
   return { ...outer, [step]: put(outer[step], rest, text) };
+}
+
+function holds(value: unknown, [step, ...rest]: readonly Step[], text: string): boolean {
+  if (step === undefined) return value === text;
+  if (typeof value !== "object" || value === null) return false;
+  if (step === anyKey) return Object.hasOwn(value, text);
+  if (step === 0) return (value as unknown[]).some((each) => holds(each, rest, text));
+  return holds((value as Record<string, unknown>)[step], rest, text);
 }

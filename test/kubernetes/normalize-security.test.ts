@@ -162,6 +162,21 @@ it.each<[string, object, string]>([
     'spec.containers[0].resources.limits["hugepages-2Mi"]: is not supported',
   ],
   [
+    "huge pages that are asked for",
+    pod({}, { resources: { requests: { "hugepages-1Gi": "1Gi" } } }),
+    'spec.containers[0].resources.requests["hugepages-1Gi"]: is not supported',
+  ],
+  [
+    "devices for a whole pod",
+    pod({}, {}, { resources: { limits: { "nvidia.com/gpu": "1" } } }),
+    'spec.resources.limits["nvidia.com/gpu"]: is not supported: only cpu and memory are',
+  ],
+  [
+    "storage for a whole pod",
+    pod({}, {}, { resources: { requests: { "ephemeral-storage": "1Gi" } } }),
+    'spec.resources.requests["ephemeral-storage"]: is not supported: only cpu and memory are',
+  ],
+  [
     "a limit of storage",
     pod({}, { resources: { limits: { "ephemeral-storage": "1Gi" } } }),
     'spec.containers[0].resources.limits["ephemeral-storage"]: is not',

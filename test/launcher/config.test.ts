@@ -166,5 +166,9 @@ describe.skipIf(reasonToSkip())("the launcher's configuration", () => {
     expect(spawnSync(launcher, ["sleep", "0.25"]).status).toBe(0);
     expect(Date.now() - begin).toBeGreaterThanOrEqual(249);
     expect(spawnSync(launcher, ["sleep", "1h"]).status).toBe(125);
+    // The largest number of seconds that Kubernetes takes: it still sleeps when it is killed.
+    expect(spawnSync(launcher, ["sleep", String(2 ** 31 - 1)], { timeout: 300, killSignal: "SIGKILL" }).signal).toBe(
+      "SIGKILL",
+    );
   });
 });

@@ -25,7 +25,15 @@ describe.skipIf(reasonToSkip())("launcher probe", () => {
       }),
     );
   function probe(...words: (string | number)[]): Promise<{ code: number | null; out: string; err: string }> {
-    const child = spawn(launcher, ["probe", ...words.map(String)], { stdio: ["ignore", "pipe", "pipe"] });
+    const [kind, address, port, ...more] = words.map(String);
+    // Of HTTP, the path and the headers go by standard input.
+    const [path, seconds, ...headers] = kind === "http" ? more : ["", ...more];
+    const child = spawn(
+      launcher,
+      ["probe", kind, address, port, seconds].filter((word) => word !== undefined),
+    );
+    child.stdin.on("error", () => {});
+    child.stdin.end(kind === "http" ? [path, ...headers, ""].join("\n") : "");
     const result = { code: null as number | null, out: "", err: "" };
     child.stdout.on("data", (bytes: Buffer) => (result.out += bytes.toString("latin1")));
     child.stderr.on("data", (bytes: Buffer) => (result.err += bytes.toString("latin1")));
@@ -317,9 +325,14 @@ describe.skipIf(reasonToSkip())("launcher probe", () => {
     expect(await refused("tcp", "127.0.0.1", 65536, 1)).toContain("must be a number between 1 and 65535");
     expect(await refused("tcp", "127.0.0.1", 80, 0)).toContain('"0" must be a number of seconds above 0');
     expect(await refused("udp", "127.0.0.1", 80, 1)).toContain("the arguments must be tcp");
-    expect(await refused("http", "127.0.0.1", 80, "x", 1)).toContain('path "x" must begin with a slash');
+    expect(await refused("http", "127.0.0.1", 80, "x", 1)).toContain("the path must begin with a slash");
     expect(await refused("http", "127.0.0.1", 80, "/a b", 1)).toContain("without spaces");
     for (const header of ["no-colon", ": x", "A b: c", "A: b\r\nC: d"])
       expect(await refused("http", "127.0.0.1", 80, "/", 1, header)).toContain("must be NAME: VALUE");
+    expect(await refused("http", "127.0.0.1", 80, "/\0", 1)).toContain("a NUL on standard input");
+    const long = `A: ${"x".repeat(1000)}`;
+    expect(await refused("http", "127.0.0.1", 80, "/", 1, ...Array(200).fill(long))).toContain(
+      "more than 131071 bytes",
+    );
   });
 });

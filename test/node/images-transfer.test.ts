@@ -1,6 +1,7 @@
 /** Layers on their way to the node: logins, harm done on the way, nodes that cannot reach the registry. */
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { craftImage } from "../harness/crafted-image";
@@ -13,6 +14,13 @@ import { ImageNode, imageObstacle } from "./image-node";
 const obstacle = imageObstacle();
 const path = "/srv/t/box";
 const isBlob = (target: string) => target.includes("/blobs/");
+
+/** The layers of a layout's only image, without `sha256:`. */
+function layersOf(folder: string): string[] {
+  const read = (path: string) => JSON.parse(readFileSync(join(folder, path), "utf8"));
+  const [{ digest }] = read("index.json").manifests;
+  return read(`blobs/${digest.replace(":", "/")}`).layers.map((layer: { digest: string }) => layer.digest.slice(7));
+}
 
 describe.skipIf(obstacle)(
   `layers on their way to a node${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`,
@@ -65,29 +73,40 @@ describe.skipIf(obstacle)(
       expect(await node.listing()).toBe(before);
     }
     const tidy =
-      "rm -f /var/lib/barepod/images/layers/*.part; rmdir /var/lib/barepod/images/layers /var/lib/barepod/images 2>/dev/null || :";
+      "rm -f /var/lib/barepod/images/layers/*.part /var/lib/barepod/images/layers/*.sent; rmdir /var/lib/barepod/images/layers /var/lib/barepod/images 2>/dev/null || :";
     const fromNode = () =>
       front.questions.filter(
         ({ target, method, headers }) => method === "GET" && isBlob(target) && /curl/.test(headers["user-agent"] ?? ""),
       );
 
+    const secrets = [basic, login.password, "Authorization"];
+    /** Notes the arguments and the environment of all that runs on the node. */
+    async function watch() {
+      const loop = node.sh(
+        `rm -f /srv/stop; while [ ! -e /srv/stop ]; do for file in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do tr '\\0' ' ' < $file || :; echo; done; done > /srv/watched 2> /dev/null`,
+      );
+      return {
+        stop: async () => {
+          await node.sh("touch /srv/stop");
+          await loop;
+        },
+        found: async (text: string) => (await node.sh(`grep -c -e '${text}' /srv/watched || :`)) !== "0",
+      };
+    }
+    const onDisk = () =>
+      node.sh(
+        `rm -f /srv/stop /srv/watched; grep -rlF ${secrets.map((each) => `-e '${each}'`).join(" ")} /var/lib/barepod /run /tmp /root /var/tmp /srv 2>/dev/null || :`,
+      );
+
     test("come with a login that gets neither into a process list nor to a disk of the node", async () => {
       front.change = ({ headers }, answer) =>
         /curl/.test(headers["user-agent"] ?? "") ? { ...answer, delay: 700 } : answer;
-      const watch = node.sh(
-        `while [ ! -e /srv/stop ]; do for file in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do tr '\\0' ' ' < $file || :; echo; done; done > /srv/watched 2> /dev/null`,
-      );
+      const { stop, found } = await watch();
       const outs = await node.create({ path, image, registries });
-      await node.sh("touch /srv/stop");
-      await watch;
-      const secrets = [basic, login.password, "Authorization"];
-      const found = `grep -rlF ${secrets.map((each) => `-e '${each}'`).join(" ")} /var/lib/barepod /run /tmp /root /var/tmp /srv 2>/dev/null || :`;
-      expect(await node.sh("grep -c '^curl -q --config -' /srv/watched")).not.toBe("0");
-      expect(
-        await node.sh(`rm /srv/stop; grep -cF ${secrets.map((each) => `-e '${each}'`).join(" ")} /srv/watched || :`),
-      ).toBe("0");
-      await node.sh("rm /srv/watched");
-      expect(await node.sh(found)).toBe("");
+      await stop();
+      expect(await found("^curl -q --config -")).toBe(true);
+      for (const each of secrets) expect(await found(each)).toBe(false);
+      expect(await onDisk()).toBe("");
       expect(fromNode().map(({ headers }) => headers.authorization)).toEqual([`Basic ${basic}`, `Basic ${basic}`]);
       await expectWhole(outs);
     });
@@ -172,12 +191,77 @@ describe.skipIf(obstacle)(
       expect(fromNode()).toEqual([]);
     });
 
-    test("come through the SSH connection where the node has no curl", async () => {
-      await node.sh("mount --bind /dev/null $(command -v curl)");
-      const outs = await node.create({ path, image, registries });
-      await node.sh("umount $(command -v curl)");
-      await expectWhole(outs);
-      expect(fromNode()).toEqual([]);
+    describe("on a node without curl", () => {
+      const isWget = (agent = "") => /^Wget/i.test(agent);
+      const asked = ({ questions }: Front) =>
+        questions.filter(({ headers }) => isWget(headers["user-agent"])).map(({ headers }) => headers);
+      const place = (program: string, as: string) => node.sh(`mount --bind ${program} $(command -v ${as})`);
+      const listed = async () => {
+        before = await node.listing();
+      };
+      beforeAll(() => place("/dev/null", "curl"));
+      beforeEach(listed);
+      afterAll(async () => {
+        await node.sh("umount /usr/bin/curl");
+        await listed();
+      });
+
+      test("come with GNU Wget, whose login gets neither into a process list nor to a disk", async () => {
+        let cuts = 0;
+        front.change = ({ headers }, answer) =>
+          isWget(headers["user-agent"])
+            ? { ...answer, ...(answer.body.length > 100_000 && cuts++ === 0 ? { cut: 200_000 } : { delay: 700 }) }
+            : answer;
+        const { stop, found } = await watch();
+        const outs = await node.create({ path, image, registries });
+        await stop();
+        expect(await found("^wget --config")).toBe(true);
+        for (const each of secrets) expect(await found(each)).toBe(false);
+        expect(await onDisk()).toBe("");
+        expect(asked(front).map(({ authorization }) => authorization)).toEqual(Array(3).fill(`Basic ${basic}`));
+        expect(asked(front).flatMap(({ range = [] }) => range)).toEqual(["bytes=200000-"]);
+        await expectWhole(outs);
+      });
+
+      test("are not redirected with a login", async () => {
+        await using other = await startFront(registry.host, undefined, node.operator);
+        front.change = ({ target, headers }, answer) =>
+          isBlob(target) && isWget(headers["user-agent"])
+            ? { status: 302, headers: { location: `http://${other.host}${target}` }, body: Buffer.of() }
+            : answer;
+        await expectWhole(await node.create({ path, image, registries }));
+        expect(other.questions).toEqual([]);
+      });
+
+      test("come with busybox's wget where nothing is secret, else through the SSH connection", async () => {
+        await place("$(command -v busybox)", "wget");
+        await listed();
+        await using open = await startRegistry();
+        await open.fill(`oci:${join(node.folder, "noise")}`, "app:1");
+        let cuts = 0;
+        await using free = await startFront(
+          open.host,
+          ({ headers }, answer) =>
+            isWget(headers["user-agent"]) && answer.body.length > 100_000 && cuts++ === 0
+              ? { ...answer, cut: 200_000 }
+              : answer,
+          node.operator,
+        );
+        const outs = await node.create({ path, image: `${free.host}/app:1`, registries: { plainHttp: [free.host] } });
+        expect(asked(free).flatMap(({ range = [] }) => range)).toEqual(["bytes=200000-"]);
+        await expectWhole(outs);
+        await expectWhole(await node.create({ path, image, registries }));
+        expect(asked(front)).toEqual([]);
+        await node.sh("umount /usr/bin/wget");
+      });
+
+      test("and without wget, come through the SSH connection", async () => {
+        await place("/dev/null", "wget");
+        await listed();
+        await expectWhole(await node.create({ path, image, registries }));
+        await node.sh("umount /usr/bin/wget");
+        expect(asked(front)).toEqual([]);
+      });
     });
 
     test("go on through the SSH connection with what came before", async () => {
@@ -190,6 +274,72 @@ describe.skipIf(obstacle)(
       const ranges = cut.questions.filter(({ target }) => isBlob(target)).map(({ headers }) => headers.range);
       expect(ranges).toContain("bytes=150000-");
       await cut[Symbol.asyncDispose]();
+    });
+
+    test("are decompressed on the way to a node without zstd, verified before that", async () => {
+      const layers = [tar([{ name: "noise", content: noise }]), tar([{ name: "small", content: "small" }])];
+      const folder = join(node.folder, "zstd");
+      await registry.fill(craftImage(folder, layers, { compression: "zstd" }), "zstd:1");
+      const lying = await node.sandbox.exec(["tar", "-x", "-C", "/srv"], {
+        stdin: execFileSync("tar", ["-c", "-C", node.folder, "zstd"], { maxBuffer: 1e8 }),
+      });
+      expect(lying.code).toBe(0);
+      const listed = before;
+      await node.sh("mount --bind /dev/null $(command -v zstd)");
+      before = await node.listing();
+      const other = `${front.host}/zstd:1`;
+      let cuts = 0;
+      front.change = ({ target }, answer) =>
+        isBlob(target) && answer.body.length > 100_000 && cuts++ === 0 ? { ...answer, cut: 200_000 } : answer;
+      await expectWhole(await node.create({ path, image: other, registries }));
+      expect(fromNode()).toEqual([]);
+      // Where exactly it goes on: what the connection still held when it ended may be lost.
+      const ranges = front.questions.flatMap(({ headers }) => headers.range ?? []);
+      expect(ranges.filter((range) => !/^bytes=0-/.test(range))).toEqual([expect.stringMatching(/^bytes=\d+-$/)]);
+      await expectWhole(await node.create({ path, image: "oci:/srv/zstd" }));
+
+      front.change = ({ target }, answer) =>
+        isBlob(target) && answer.body.length > 100_000
+          ? { ...answer, body: Buffer.concat([answer.body.subarray(0, -1), Buffer.of((answer.body.at(-1) ?? 0) ^ 1)]) }
+          : answer;
+      const { message } = await node.failure({ path, image: other, registries });
+      expect(message).toMatch(/zstd:1 cannot be used.*the layer was changed on the way: it has the digest sha256:/s);
+      await node.sh(`umount $(command -v -p zstd || echo /usr/bin/zstd); rm -r /srv/zstd; ${tidy}`);
+      before = listed;
+      expect(await node.listing()).toBe(before);
+    });
+
+    test("end with the first that fails; what came of the others is gone on with", async () => {
+      const [large = "", small = ""] = layersOf(join(node.folder, "noise"));
+      front.change = ({ target, headers }, answer) => {
+        if (target.includes(small)) return { status: 403, headers: {}, body: Buffer.of() };
+        return target.includes(large) && /curl/.test(headers["user-agent"] ?? "")
+          ? { ...answer, delay: 600_000 }
+          : answer;
+      };
+      const { message } = await node.failure({ path, image, registries });
+      expect(message).toContain("403");
+      expect(await node.sh("ps -e -o comm= | grep -cE 'curl|tee|tar' || :")).toBe("0");
+      const kept = "cd /var/lib/barepod/images/layers && ls -A && stat -c %s *.part";
+      const [name, size, ...more] = (await node.sh(kept)).split("\n");
+      expect([name, more]).toEqual([`${large}.part`, []]);
+      expect(Number(size)).toBeGreaterThan(0);
+      front.change = (_, answer) => answer;
+      front.questions.length = 0;
+      const outs = await node.create({ path, image, registries });
+      expect(fromNode().flatMap(({ headers }) => headers.range ?? [])).toEqual([`bytes=${size}-`]);
+      await expectWhole(outs);
+    });
+
+    // Too little for what is downloaded, and for what is unpacked.
+    test.each(["1m", "2500k"])("do not fit on a disk of %s: its room is what is spoken of", async (size) => {
+      const images = "/var/lib/barepod/images";
+      await node.sh(`mkdir -p ${images}; mount -t tmpfs -o size=${size} tmpfs ${images}`);
+      const { message } = await node.failure({ path, image, registries });
+      await node.sh(`umount ${images}; rmdir ${images}`);
+      expect(message).toMatch(/No space left on device.*df -h \/var\/lib\/barepod/s);
+      expect(message).not.toContain("cannot be used");
+      expect(await node.listing()).toBe(before);
     });
 
     test("are missing with one clear error", async () => {

@@ -4,6 +4,7 @@ import { type ConnectionArgs, Node, Pod, Secret } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
 import { type Outcome, openStack, type Stack } from "../harness/engine";
+import { startFront } from "../harness/front";
 import { login, startRegistry, type TestRegistry } from "../harness/registry";
 import { ImageNode, imageObstacle } from "../node/image-node";
 
@@ -40,7 +41,7 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
   });
 
   let images = 0;
-  async function fill(image: string, version: string): Promise<void> {
+  async function fill(image: string, version: string, ...options: string[]): Promise<void> {
     const source = node.image(`i${++images}`, {
       layers: [
         { "bin/busybox": readFileSync(busybox), "etc/passwd": passwd, "etc/group": group, "work/here": "" },
@@ -55,7 +56,7 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
         "config.stopsignal": "SIGUSR1",
       },
     });
-    await registry.fill(source, image);
+    await registry.fill(source, image, ...options);
   }
 
   function program(): void {
@@ -166,7 +167,9 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
     expect([...preview.errors.values()].join("\n")).toMatch(/could not look up .*\/none:latest/);
     containers = [{ name: "none", image: of("none:1"), command: ["x"] }];
     const up = await stack.up({ mayFail: true });
-    expect(up.errors.get("none-rootfs-c")).toMatch(/could not get the manifest of .*\/none:1/);
+    const message = up.errors.get("none-rootfs-c");
+    expect(message).toMatch(/could not get the manifest of .*\/none:1/);
+    expect(message).toMatch(/status 404: (MANIFEST|NAME)_UNKNOWN/);
     containers = [];
     await stack.up();
   });
@@ -205,6 +208,33 @@ describe.skipIf(obstacle)(`pods of images${obstacle === undefined ? "" : ` (${ob
       );
       expect(JSON.stringify([...refused.errors])).not.toContain(login.password);
     }
+    await other.destroy();
+  });
+
+  test("comes in Docker's format from a mirror of the Node, and shows how far it is", async () => {
+    await fill("mirrored/docker:1", "first", "--format=v2s2");
+    await using mirror = await startFront(
+      registry.host,
+      ({ headers }, answer) => (/curl/.test(headers["user-agent"] ?? "") ? { ...answer, delay: 2500 } : answer),
+      node.operator,
+    );
+    await using other = await openStack("images-mirror", () => {
+      const mirrors = { "registry.invalid": [`http://${mirror.host}/mirrored`] };
+      const on = new Node("edge", { connection: node.connection, registries: { mirrors } });
+      const command = ["busybox", "sleep", "100000"];
+      new Pod("mirrored", {
+        on,
+        spec: {
+          terminationGracePeriodSeconds: 0,
+          containers: [{ name: "c", image: "registry.invalid/docker:1", command }],
+        },
+      });
+    });
+    const { statuses } = await other.up();
+    expect(
+      statuses.filter((each) => /^pulling docker:1: \d+ of \d+ (kB|MB), \d of 2 layers \(\d+ s\)/.test(each)),
+    ).not.toEqual([]);
+    expect(mirror.questions.map(({ target }) => target)).toContain("/v2/mirrored/docker/manifests/1");
     await other.destroy();
   });
 

@@ -13,10 +13,10 @@ const profile = `profile barepod-test flags=(attach_disconnected) {
   deny /srv/secret/** w,
 }`;
 const attempts = `read -r profile < /proc/self/attr/current && echo "$profile"
-mkdir -p /srv/secret /srv/other
+mkdir -p /srv/secret /srv/other /srv/mount
 { echo x > /srv/secret/file; } 2>/dev/null && echo secret || echo "no secret"
 { echo x > /srv/other/file; } 2>/dev/null && echo other || echo "no other"
-mount -t tmpfs none /mnt 2>/dev/null && echo mount || echo "no mount"
+mount -t tmpfs none /srv/mount 2>/dev/null && echo mount || echo "no mount"
 exec sleep 100000`;
 
 describe("AppArmor on a machine that has it", { timeout: 10 * minutes }, () => {

@@ -13,6 +13,7 @@ describe("pods on a machine with systemd and cgroup v2", { timeout: 10 * minutes
   let machine: Machine;
   let before: NodeSnapshot;
   let stack: Stack;
+  let sizedTo = "96Mi";
   const sh = (line: string) => machine.sh(line);
 
   beforeAll(async () => {
@@ -62,6 +63,29 @@ describe("pods on a machine with systemd and cgroup v2", { timeout: 10 * minutes
       on,
       spec: { ...spec, shareProcessNamespace: true, containers: [container("one", linger), container("two", linger)] },
     });
+    // The shell itself takes little: one by one the kernel would end what it has started, and spare it.
+    const family = "busybox dd if=/dev/zero of=/dev/null bs=64M count=1; exec busybox sleep 100000";
+    new Pod("pack", {
+      on,
+      metadata,
+      spec: { ...spec, restartPolicy: "Never", containers: [container("app", family, { resources })] },
+    });
+    // 20 MB that it keeps, and 40 that the kernel can take back.
+    const keep =
+      "x=$(busybox head -c 20000000 /dev/zero | busybox tr '\\0' x); busybox dd if=/dev/zero of=/data/file bs=1M count=40";
+    new Pod("sized", {
+      on,
+      spec: {
+        ...spec,
+        volumes: [{ name: "data", emptyDir: {} }],
+        containers: [
+          container("app", `${keep}; while :; do busybox sleep 1000; done`, {
+            volumeMounts,
+            resources: { limits: { cpu: "1", memory: sizedTo } },
+          }),
+        ],
+      },
+    });
     // Nothing of systemd's asks for the cpuset controller: it is off at the root before this.
     new CGroup("pinned", { node: on, path: "box/pinned", cpusetCpus: "0", memoryMax: "64Mi" });
   }
@@ -83,8 +107,8 @@ busybox sh -c '${line}' 2>&1; echo $?`);
     await machine.eventually(`grep -qx 1 ${folder("greedy")}/restarts && grep -q ^running ${folder("greedy")}/status`);
     await machine.eventually(`grep -q ^137 ${folder("job")}/last`);
     // The kernel's own count, and only below this group.
-    expect(await sh(events("greedy"))).toMatch(/^oom_kill 1$/m);
-    expect(await sh(events("job"))).toMatch(/^oom_kill 1$/m);
+    expect(await sh(events("greedy"))).toMatch(/^oom_group_kill 1$/m);
+    expect(await sh(events("job"))).toMatch(/^oom_group_kill 1$/m);
     await stack.refresh();
     expect(await statuses("greedy")).toMatchObject([
       { name: "app", state: "running", restartCount: 1, lastExitCode: 137, lastReason: "OOMKilled" },
@@ -131,10 +155,37 @@ busybox sh -c '${line}' 2>&1; echo $?`);
     expect(await sh(nodes)).toBe(running);
   });
 
-  test("could be spared by the kernel when memory is short: a negative oom_score_adj is taken", async () => {
-    const configuration = "stdio\\tinherit\\noom_score_adj\\t-997\\narg\\tcat\\narg\\t/proc/self/oom_score_adj\\n";
-    const launch = `printf '${configuration}' > /tmp/conf && /var/lib/barepod/bin/*/launcher run /tmp/conf; rm /tmp/conf`;
-    expect(await sh(launch)).toBe("-997");
+  test("are ended as a whole when memory runs out", async () => {
+    await machine.eventually(`grep -q OOMKilled ${folder("pack")}/last`);
+    expect(await sh(`cut -f1 ${folder("pack")}/last`)).toBe("137");
+    const groups = "/sys/fs/cgroup/barepod.pods/default_pack";
+    expect(await sh(`cat ${groups}/memory.oom.group ${groups}/app/memory.oom.group`)).toBe("0\n1");
+  });
+
+  test("are weighed as a kubelet and a runtime weigh them, and spared by the kernel as long as can be", async () => {
+    const group = "/sys/fs/cgroup/barepod.pods/default_sized";
+    const files = ["cpu.weight", "app/cpu.weight", "app/cpu.max"].map((file) => `${group}/${file}`);
+    expect(await sh(`cat ${files.join(" ")}`)).toBe("39\n100\n100000 100000");
+    expect(await sh(`cat /proc/$(cut -f2 ${folder("sized")}/status)/oom_score_adj`)).toBe("-997");
+    // No swap, with a limit of memory or without.
+    const swap = ["sized", "alone"].map((pod) => `/sys/fs/cgroup/barepod.pods/default_${pod}/app/memory.swap.max`);
+    expect(await sh(`cat ${swap.join(" ")}`)).toBe("0\n0");
+  });
+
+  test("get less memory while they run, but never less than they need", async () => {
+    const limit = "cat /sys/fs/cgroup/barepod.pods/default_sized/app/memory.max";
+    await machine.eventually("[ $(stat -c %s /var/lib/barepod/volumes/default_sized/data/file) = 41943040 ]");
+    const before = await sh(`cat ${folder("sized")}/status`);
+    sizedTo = "40Mi";
+    await stack.up();
+    expect(await sh(limit)).toBe(String(40 * 1024 * 1024));
+    sizedTo = "8Mi";
+    const { errors } = await stack.up({ mayFail: true });
+    expect([...errors.values()].join("\n")).toMatch(/memoryMax 8388608 is below what is in use: \d+ bytes/);
+    expect(await sh(limit)).toBe(String(40 * 1024 * 1024));
+    expect(await sh(`cat ${folder("sized")}/status`)).toBe(before);
+    sizedTo = "40Mi";
+    await stack.up();
   });
 
   test("leave the machine as it was, and with it what cgroup v2 hands on", async () => {
