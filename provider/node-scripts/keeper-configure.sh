@@ -44,11 +44,17 @@ END
 
 show_groups() { # adds to more: the container's groups in its /sys/fs/cgroup, where programs look for their limits
   flags=nosuid,nodev,noexec,relatime
-  if [ -n "$v2" ]; then
+  if [ -n "$v2" ] && [ "$cgroup" = / ]; then
     more="${more}mount${tab}cgroup$tab/sys/fs/cgroup${tab}cgroup2$tab$flags,$controls$tab-$newline"
     return
   fi
   [ "$cgroup" != / ] || return 0
+  if [ -n "$v2" ]; then
+    # The container is one below, where there are no limits to read; of its own path it knows only that it is the root.
+    escape "$base/$cgroup"
+    more="${more}mount$tab$escaped$tab/sys/fs/cgroup${tab}bind$tab$flags,$controls$tab-$newline"
+    return
+  fi
   more="${more}mount${tab}tmpfs$tab/sys/fs/cgroup${tab}tmpfs$tab$flags${tab}mode=755$newline"
   for root in /sys/fs/cgroup/*; do
     source=$root/$cgroup mode=$controls
