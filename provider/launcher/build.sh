@@ -19,7 +19,7 @@ for architecture in x86_64 aarch64; do
   objects=
   for source in $sources; do
     object=$work/${source%.c}.o
-    "$clang" --target="$architecture-linux-gnu" -std=c11 -Os -Wall -Wextra -Werror -Wconversion -Wshadow -Wno-sign-conversion \
+    "$clang" --target="$architecture-linux-gnu" -std=c11 -Oz -Wall -Wextra -Werror -Wconversion -Wshadow -Wno-sign-conversion \
       -ffreestanding -fno-builtin -nostdinc -fno-pic -fno-stack-protector -fno-asynchronous-unwind-tables -fno-ident \
       -ffunction-sections -fdata-sections -ffile-prefix-map="$here=." -c "$source" -o "$object"
     objects="$objects $object"

@@ -12,7 +12,7 @@
 
 /** Where the lines are gathered; `flush` is called when the next one does not fit. */
 struct cri_output {
-  u8 bytes[32768];
+  u8 bytes[20480];
   usize length;
   void (*flush)(struct cri_output *output);
 };

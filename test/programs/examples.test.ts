@@ -43,7 +43,7 @@ const examples = [
   {
     name: "yaml",
     folder: "examples/yaml",
-    resources: 22,
+    resources: 23,
     shows: async (node: SandboxNode, outputs: Record<string, unknown>) => {
       const page = await node.exec(["curl", "-sS", "--max-time", "10", `http://${outputs["podIP"]}:8080/`]);
       expect(page.stdout).toBe("Hello from web, declared in YAML.\n");
