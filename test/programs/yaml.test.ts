@@ -189,7 +189,7 @@ new yaml.ConfigFile("app", { on: node, ${args} });
     copyFileSync(join(at, "program.ts"), join(at, "index.ts"));
     expect(readFileSync(join(at, "index.ts"), "utf8")).not.toContain("yaml.");
     const after = await declared();
-    expect(before.size).toBe(13);
+    expect(before.size).toBe(18);
     expect(Object.fromEntries(after)).toEqual(Object.fromEntries(before));
   });
 });
