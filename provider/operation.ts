@@ -3,6 +3,7 @@
  *
  * A frame that finds something else than expected does nothing; the plan is then made again for what it saw.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, render } from "./command/command";
 import { CommandError, ConnectionError, InputError, messageOf, OwnershipError } from "./errors";
 import {
@@ -25,8 +26,10 @@ import { type NodeInputs, objectOf, type Spec } from "./resource";
 import { maskFor } from "./secrets";
 import { type Connection, openSession, type Session } from "./ssh/pool";
 
-/** How often a plan is made anew because the object changed meanwhile. */
-const attempts = 5;
+/** How often a plan is made anew because the object changed meanwhile: a container that starts again does so for a while. */
+const attempts = 8;
+/** Before each but the first: 2.6 seconds in all. */
+const pause = (attempt: number) => (attempt === 0 ? undefined : sleep(Math.min(1000, 12.5 * 2 ** attempt)));
 
 /** Something failed after the object, or a part of it, came to be. */
 export class Unfinished extends Error {
@@ -111,6 +114,7 @@ export class Operation<I extends NodeInputs, S> {
   async apply(known: string | undefined): Promise<Observation> {
     let candidates = known === undefined || known === absentText ? [absentText] : [known, absentText];
     for (let attempt = 0; attempt < attempts; attempt += 1) {
+      await pause(attempt);
       const alternatives = candidates.map((text) => this.#wanted(text));
       const frame = this.#send(planFrame(this.#object, this.#fact, alternatives));
       const outcome = await this.#watched(frame, this.#spec.slow?.(this.#inputs)?.message);
@@ -132,6 +136,7 @@ export class Operation<I extends NodeInputs, S> {
   async remove(known: string): Promise<void> {
     let candidates = known === absentText ? [absentText] : [known, absentText];
     for (let attempt = 0; attempt < attempts; attempt += 1) {
+      await pause(attempt);
       const alternatives = candidates.map((text) => this.#unwanted(text));
       const frame = this.#send(planFrame(this.#object, this.#fact, alternatives));
       const outcome = await this.#watched(frame, this.#spec.slow?.(this.#inputs)?.removing);

@@ -659,6 +659,24 @@ describe.skipIf(obstacle)(`a Process${obstacle === undefined ? "" : ` (${obstacl
     await remove(made);
   });
 
+  test("can be changed and removed while its containers keep changing what is seen of it", async () => {
+    let made = await create("busy", { command: forever, terminationGracePeriodSeconds: 0 });
+    const file = "/run/barepod/process/busy/main/restarts";
+    const whileChanging = async <T>(operation: () => Promise<T>): Promise<T> => {
+      const loop = `i=0; while echo $((i = i + 1)) 1<> ${file}; do :; done 2> /dev/null`;
+      const changing = at.node.exec(["timeout", "1", "sh", "-c", loop]);
+      await at.until(`[ "0$(cat ${file})" -gt 10 ]`);
+      const result = await operation();
+      await changing;
+      return result;
+    };
+    made = await whileChanging(() => update(made, { terminationGracePeriodSeconds: 1 }));
+    expect((await read(made)).inputs).toMatchObject({ terminationGracePeriodSeconds: 1 });
+    await sh(`echo 0 > ${file}`);
+    await whileChanging(() => remove(made));
+    expect((await read(made)).id).toBe("");
+  });
+
   test("moves into another control group in place, and out of all", async () => {
     const [one, two] = [
       await at.cgroups.create({ path: "here/one" }),
