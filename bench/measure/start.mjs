@@ -20,7 +20,8 @@ export async function measureStart({ engine, node, report, repetitions }) {
   const config = launcherConfig({
     rootFs: `${at}/rootfs`,
     command: program,
-    env: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", TERM: "xterm" },
+    envDefaults: { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
+    env: { TERM: "xterm" },
     addCapabilities: [],
     dropCapabilities: [],
     allowPrivilegeEscalation: true,
