@@ -30,7 +30,7 @@ export function archiveFiles(session: Session, archive: string): ImageFiles {
   const list = () => {
     names ??= ask(
       session,
-      `tar -tvf ${file} | awk '{ name = $0; sub(/^[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ /, "", name); sub(/^\\.\\//, "", name) }
+      `tar -tv --numeric-owner -f ${file} | awk '{ name = $0; sub(/^[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ +[^ ]+ /, "", name); sub(/^\\.\\//, "", name) }
 name ~ /^(usr|bin)(\\/|$| ->)/ { root = 1; exit }
 name ~ /^(${imageNames.replaceAll("/", "\\/")})( -> .*)?$/ { if (++count > ${MOST_NAMES}) exit; line[count] = $0 }
 END { if (!root) for (i = 1; i <= count; i++) print line[i] }'`,

@@ -53,7 +53,7 @@ look() {
   # shellcheck disable=SC2012 # names of our own
   record=$(grep -lsF -- "$reference" "${state%/*}"/*/image/record | while IFS= read -r found; do
     [ ! -s "${found%/image/record}/stamp" ] || printf '%s\n' "$found"
-  done | xargs ls -t 2>/dev/null | head -n 1)
+  done | xargs -r ls -t 2>/dev/null | head -n 1)
   set -f
   [ -z "$record" ] || printf 'record %s\n' "$(cat -- "$record")"
 }
@@ -107,7 +107,8 @@ take_layer() {
 
 append() {
   take_layer "$1"
-  [ "$2" != 0 ] || rm -f -- "$hex.$3"
+  # A link leads to a file of the node that was to be taken: nothing is written there.
+  if [ "$2" = 0 ] || [ -L "$hex.$3" ]; then rm -f -- "$hex.$3"; fi
   if [ "$(size_of "$hex.$3")" = "$2" ]; then cat >>"$hex.$3"; fi
   printf 'at %s\n' "$(size_of "$hex.$3")"
 }

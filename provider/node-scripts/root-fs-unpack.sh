@@ -71,8 +71,10 @@ confinement() {
 # Unpacks standard input, decompressed by the words of $1, into a new folder HEX.new.
 unpack_input() {
   decompress=$1
+  # Whoever asks how it ends switches `set -e` off. A tar that outlived its shell may still write there: what it leaves must
+  # not become a part of this.
   tidy
-  mkdir -m 700 -- "$hex.new" "$hex.root"
+  mkdir -m 700 -- "$hex.new" "$hex.root" || return
   set --
   case $(tar --version 2>/dev/null) in
     *'GNU tar'*)
