@@ -60,7 +60,7 @@ stream() {
 fetch() {
   hex=$1 size=$2 digest=$3 launcher=$4 tool=$5 expected=$6
   had=$(size_of "$hex.part")
-  if [ -L "$hex.part" ] || [ "$had" -gt "$size" ]; then
+  if [ "$had" -gt "$size" ]; then
     rm -f -- "$hex.part"
     had=0
   fi

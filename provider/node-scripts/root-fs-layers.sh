@@ -107,8 +107,7 @@ take_layer() {
 
 append() {
   take_layer "$1"
-  # A link leads to a file of the node that was to be taken: nothing is written there.
-  if [ "$2" = 0 ] || [ -L "$hex.$3" ]; then rm -f -- "$hex.$3"; fi
+  if [ "$2" = 0 ]; then rm -f -- "$hex.$3"; fi
   if [ "$(size_of "$hex.$3")" = "$2" ]; then cat >>"$hex.$3"; fi
   printf 'at %s\n' "$(size_of "$hex.$3")"
 }
@@ -124,7 +123,8 @@ take() {
   if [ $# -gt 2 ]; then
     tar -xOf "$2" -- "$3" >"$hex.part"
   else
-    ln -s -- "$2" "$hex.part"
+    # Not a link: who may write the file must not change it between its checksum and its use.
+    cp --reflink=auto -- "$2" "$hex.part" 2>/dev/null || cp -- "$2" "$hex.part"
   fi
 }
 
