@@ -92,13 +92,16 @@ $found
 END
 }
 
-offer_message() { # the file for the container's last words: an empty one for every start, which any user may write
+offer_message() { # the file for the container's last words: an empty one for every start, which any user of the container
+  # may write, and none of the node
   [ -d "$logs" ] || (umask 022 && mkdir -p "$logs") || return
-  [ ! -e "$logs/termination-log" ] || rm -f "$logs/termination-log" || return
+  [ -d "$logs/.last" ] || mkdir "$logs/.last" || return
+  last=$logs/.last/termination-log
+  [ ! -e "$last" ] || rm -f "$last" || return
   umask 0
   # A redirection of `:` that fails would end the shell, and with it the supervisor.
-  printf '' > "$logs/termination-log" || { umask 077; return 1; }
+  printf '' > "$last" || { umask 077; return 1; }
   umask 077
   escape "$message"
-  more="${more}mount$tab$logs/termination-log$tab$escaped${tab}bind${tab}rw,rprivate$tab-$newline"
+  more="${more}mount$tab$last$tab$escaped${tab}bind${tab}rw,rprivate$tab-$newline"
 }
