@@ -73,8 +73,9 @@ show_groups() { # adds to more: the container's groups in its /sys/fs/cgroup, wh
   done
 }
 
-show_devices() { # the node's devices, as they are now, except those of terminals, which the container has of its own
-  found=$(find /dev -xdev '(' -type c -o -type b ')' -exec stat -c '%f %t %T %a %n' {} +) || return
+show_devices() { # the node's devices, as they are now, except those of terminals, which the container has of its own.
+  # One that goes meanwhile does not matter.
+  found=$(find /dev -xdev '(' -type c -o -type b ')' -exec stat -c '%f %t %T %a %n' {} +) || [ -n "$found" ] || return
   while read -r type major minor mode path; do
     case $path in '' | /dev/console | /dev/ptmx | /dev/pts/*) continue ;; esac
     folders=${devices#all}:
@@ -91,12 +92,16 @@ $found
 END
 }
 
-offer_message() { # the file for the container's last words: an empty one for every start, which any user may write
+offer_message() { # the file for the container's last words: an empty one for every start, which any user of the container
+  # may write, and none of the node
   [ -d "$logs" ] || (umask 022 && mkdir -p "$logs") || return
-  [ ! -e "$logs/termination-log" ] || rm -f "$logs/termination-log" || return
+  [ -d "$logs/.last" ] || mkdir "$logs/.last" || return
+  last=$logs/.last/termination-log
+  [ ! -e "$last" ] || rm -f "$last" || return
   umask 0
-  : > "$logs/termination-log" || return
+  # A redirection of `:` that fails would end the shell, and with it the supervisor.
+  printf '' > "$last" || { umask 077; return 1; }
   umask 077
   escape "$message"
-  more="${more}mount$tab$logs/termination-log$tab$escaped${tab}bind${tab}rw,rprivate$tab-$newline"
+  more="${more}mount$tab$last$tab$escaped${tab}bind${tab}rw,rprivate$tab-$newline"
 }

@@ -127,9 +127,33 @@ in_container() { # SECONDS COMMAND…: what it prints goes through a pipe, and n
   {
     "$launcher" exec "$dir/$name/conf" "$dir/$name/run" "$main:$start" "$@" 2>&1
     echo $? > "$dir/$name/$probe.code"
-  } | { head -c 1024; cat > /dev/null; }
+    exec > /dev/null
+    let_go
+  } | {
+    read -r reader _ < /proc/self/stat
+    echo "$reader" > "$dir/$name/$probe.reader"
+    # Its shell outlives both: bash would say of one that it had to wait for that it was killed.
+    head -c 1024 && cat > /dev/null
+    :
+  } 2> /dev/null
   read -r code < "$dir/$name/$probe.code"
   return "$code"
+}
+
+let_go() { # ends who reads what the command prints: what that has left running may hold the other end for ever
+  read -r _ _ _ mine _ < /proc/self/stat
+  { read -r reader < "$dir/$name/$probe.reader"; } 2>/dev/null || return 0
+  naps=0
+  while look_at "$reader" && [ "$parent" = "$mine" ]; do
+    if [ "$naps" -ge 12 ]; then
+      children=''
+      { read -r children < "/proc/$reader/task/$reader/children"; } 2>/dev/null
+      # shellcheck disable=SC2086 # numbers
+      kill -KILL ${children:-"$reader"} 2>/dev/null
+      return
+    fi
+    nap
+  done
 }
 
 find_address() { # sets address: of the pod, or of whom the probe names

@@ -26,7 +26,7 @@ collect_message() { # writes why the container was killed, and its last words, a
   {
     [ ! -s "$dir/$name/killed" ] || cat "$dir/$name/killed"
     if [ "$policy_of_message" = - ]; then :
-    elif [ -s "$logs/termination-log" ]; then head -c 4096 "$logs/termination-log"
+    elif [ -s "$logs/.last/termination-log" ]; then head -c 4096 "$logs/.last/termination-log"
     elif [ "$policy_of_message" = FallbackToLogsOnError ] && [ "$code" -ne 0 ] && [ -s "$logs/$restarts.log" ]; then
       tail -n 80 "$logs/$restarts.log" | cut -d ' ' -f 4- | tail -c 2048
     fi

@@ -49,7 +49,8 @@ begin_volume() {
     # Secrets must not come to lie on a disk, where /run is one.
     case $(stat -f -c %T "$volume") in
       tmpfs | ramfs) ;;
-      *) mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs "$volume" || return ;;
+      # The next try would take a folder that is there for one that is mounted.
+      *) mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs "$volume" || { rmdir -- "$volume"; return 1; } ;;
     esac
   fi
   new=$(mktemp -d "$volume/..$(date +%Y_%m_%d_%H_%M_%S).XXXXXX") || return

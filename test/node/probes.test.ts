@@ -419,6 +419,17 @@ process.on("SIGTERM", () => process.exit(0));
       expect((await at.node.exec(["pgrep", "-f", "^sleep 4712"])).stdout).toBe("");
     });
 
+    test("preStop that leaves something running, which holds its output, has ended", async () => {
+      const made = await at.create("pre-leaves", {
+        ...common,
+        terminationGracePeriodSeconds: 20,
+        command: shell("trap 'echo TERM > /tmp/end-leaves; exit 0' TERM; while :; do sleep 0.02; done"),
+        lifecycle: { preStop: { exec: { command: shell("setsid sleep 4714 & echo said") } } },
+      });
+      await at.remove(made);
+      expect(await read("/tmp/end-leaves")).toBe("TERM");
+    });
+
     test("preStop tells a server, whatever it answers", async () => {
       await at.sh("mkdir -p /srv/told");
       const made = await at.create("pre-http", {
