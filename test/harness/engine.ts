@@ -81,6 +81,8 @@ export interface Stack extends AsyncDisposable {
   /** The state as it is stored, its secrets encrypted; or with all of them in plain text. */
   export(options?: { readonly reveal?: boolean }): Promise<Deployment>;
   import(deployment: Deployment): Promise<void>;
+  /** The state as it lies on disk: what anybody sees who gets hold of it. */
+  stateOnDisk(): string;
 }
 
 /** An exported state. */
@@ -234,6 +236,10 @@ class OpenStack implements Stack {
 
   async import(deployment: Deployment): Promise<void> {
     await this.#stack.importStack({ version: deployment.version, deployment: deployment.deployment });
+  }
+
+  stateOnDisk(): string {
+    return readFileSync(this.#stateFile, "utf8");
   }
 
   get #stateFile(): string {

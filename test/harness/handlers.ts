@@ -54,8 +54,7 @@ export class HandlerNode implements AsyncDisposable {
   }
 
   get connection() {
-    const { host, port, user, privateKeyPath, hostKey } = this.sandbox;
-    return { host, port, user, privateKeyPath, hostKey };
+    return this.sandbox.connection;
   }
 
   /** Runs a line of bash on the node; it must succeed without a word on standard error. */

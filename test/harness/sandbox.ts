@@ -2,7 +2,14 @@ import { type SpawnOptions, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { checkRequirements } from "../../cli/sandbox/requirements";
-import { connectionOf, createSandbox, deleteSandbox, execPrefix, restartSandbox } from "../../cli/sandbox/sandbox";
+import {
+  type Connection,
+  connectionOf,
+  createSandbox,
+  deleteSandbox,
+  execPrefix,
+  restartSandbox,
+} from "../../cli/sandbox/sandbox";
 import { findSandbox, isAlive, listSandboxes, pathsOf } from "../../cli/sandbox/state";
 import { type NodeSnapshot, parseSnapshot } from "./snapshot";
 
@@ -29,6 +36,8 @@ export interface SandboxNode extends AsyncDisposable {
   readonly privateKeyPath: string;
   /** `ssh-ed25519 AAAA…`. */
   readonly hostKey: string;
+  /** The five above: a Node's `connection`. */
+  readonly connection: Connection;
   /** Its /var/lib/barepod as this machine sees it: the quick way to put files on the node. */
   readonly directory: string;
   /** Runs a program on it as root, without SSH. Never throws for an exit code. */
@@ -61,9 +70,11 @@ export async function startSandbox(name = `test-${process.pid}-${++made}`): Prom
   let lastWords = "";
   if (process.env["VITEST"] !== undefined) await printOnFailure(() => lastWords);
 
+  const connection = connectionOf(sandbox);
   const node: SandboxNode = {
     name,
-    ...connectionOf(sandbox),
+    ...connection,
+    connection,
     directory: pathsOf(name).node,
     exec: (argv, options = {}) => execute([...execPrefix(name), ...argv], options),
     async snapshot() {

@@ -23,8 +23,7 @@ const rules = async (chain: string, table = "filter") =>
 let made = 0;
 const driver = (provider: ReturnType<typeof handler>) => {
   const checked = async (news: object, olds: object = {}): Promise<object> => {
-    const { host, port, user, privateKeyPath, hostKey } = node;
-    const connection = { host, port, user, privateKeyPath, hostKey };
+    const { connection } = node;
     const base = { family: "ipv4", table: "filter", node: node.name, connection, owner: `nonce/urn:${++made}` };
     const result = await provider.check?.(olds, { ...base, ...news });
     expect(result?.failures).toEqual([]);

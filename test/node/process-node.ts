@@ -23,10 +23,9 @@ export type Failure = Error & { properties?: Record<string, unknown>; reasons?: 
 /** A resource's handler, with the inputs that every resource has. */
 function resource<I extends NodeInputs, S>(node: SandboxNode, spec: Spec<I, S>) {
   const provider = handler(spec);
-  const { host, port, user, privateKeyPath, hostKey } = node;
   const complete = (inputs: object) => ({
     node: node.name,
-    connection: { host, port, user, privateKeyPath, hostKey },
+    connection: node.connection,
     owner: `nonce/urn:${JSON.stringify(spec.identity.map((key) => (inputs as Record<string, unknown>)[key]))}`,
     ...inputs,
   });

@@ -24,8 +24,7 @@ describe.skipIf(obstacle)(`a node${obstacle === undefined ? "" : ` (${obstacle.s
   });
 
   const on = (more: Partial<ConnectionArgs> = {}, name = "edge", options: pulumi.CustomResourceOptions = {}): Node => {
-    const { host, port, user, privateKeyPath, hostKey } = node;
-    return new Node(name, { connection: { host, port, user, privateKeyPath, hostKey, ...more } }, options);
+    return new Node(name, { connection: { ...node.connection, ...more } }, options);
   };
   const sh = async (line: string): Promise<string> => {
     const { code, stdout, stderr } = await node.exec(["sh", "-euc", line]);
@@ -142,9 +141,8 @@ mkdir -p /home/ann/.ssh; cp /root/.ssh/authorized_keys /home/ann/.ssh/; chown -R
     const [refused, taken] = [true, false].map((has) => texts.filter((text) => /[\u0001-\u001f]/.test(text) === has));
     const all = (names: string[]): Program => {
       return () => {
-        const { host, port, user, privateKeyPath, hostKey } = node;
         const name = "edge's $(touch /tmp/interpreted) `touch /tmp/interpreted` \"; ünï";
-        const edge = new Node(name, { connection: { host, port, user, privateKeyPath, hostKey } });
+        const edge = new Node(name, { connection: node.connection });
         for (const [index, text] of names.entries()) {
           new File(text, { node: edge, path: `/srv/named/${index}`, content: text });
           new Namespace(text, { node: edge, types: ["uts"] });
@@ -226,9 +224,8 @@ mkdir -p /home/ann/.ssh; cp /root/.ssh/authorized_keys /home/ann/.ssh/; chown -R
 
   test("that is gone for ever is an error, until the user says so: then what was on it is forgotten", async () => {
     const gone = await startSandbox();
-    const { host, port, user, privateKeyPath, hostKey } = gone;
     await using ours = await openStack("gone", () => {
-      const connection = { host, port, user, privateKeyPath, hostKey, dialErrorLimit: 1, perDialTimeout: 2 };
+      const connection = { ...gone.connection, dialErrorLimit: 1, perDialTimeout: 2 };
       const edge = new Node("gone", { connection });
       new File("file", { node: edge, path: "/srv/file", content: "x" });
     });

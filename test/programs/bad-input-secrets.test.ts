@@ -5,7 +5,6 @@ import * as pulumi from "@pulumi/pulumi";
 import {
   CGroup,
   ConfigMap,
-  type ConnectionArgs,
   File,
   FileSet,
   HostPorts,
@@ -92,8 +91,7 @@ describe.skipIf(obstacle)(`a secret${obstacle === undefined ? "" : ` (${obstacle
   });
 
   function on(more: object = {}): Node {
-    const { host, port, user, privateKeyPath, hostKey } = node;
-    const connection: ConnectionArgs = { host, port, user, privateKeyPath, hostKey };
+    const { connection } = node;
     return new Node("edge", {
       connection: { ...connection, password: pulumi.secret(`${canary}-password`) } as never,
       ...more,

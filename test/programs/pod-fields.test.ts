@@ -44,8 +44,7 @@ openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=nobody -keyout /srv/fields/t
   });
 
   function program(): void {
-    const { host, port, user, privateKeyPath, hostKey } = node;
-    const on = new Node("edge", { connection: { host, port, user, privateKeyPath, hostKey } });
+    const on = new Node("edge", { connection: node.connection });
     new ConfigMap("settings", { on, data: { level: "info" } });
     new Secret("login", { on, stringData: { password: "canary" } });
     const asked = new Pod("outsider", { on, spec: outsider(place()) });

@@ -1,5 +1,5 @@
 /** How a pod is called, whom it knows and by which ports it is reached: through the real engine, by what its containers see. */
-import { type ConnectionArgs, Node, Pod } from "barepod";
+import { Node, Pod } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
 import type { PodSpec } from "../../provider/kubernetes/types";
@@ -37,8 +37,7 @@ describe.skipIf(obstacle)(`pods' networks${obstacle === undefined ? "" : ` (${ob
   });
 
   function program(): void {
-    const { host, port, user, privateKeyPath, hostKey } = node;
-    const connection: ConnectionArgs = { host, port, user, privateKeyPath, hostKey };
+    const { connection } = node;
     const on = new Node("edge", { connection, clusterDomain: "edge.test" });
     const pod = (name: string, spec: Partial<PodSpec> = {}) =>
       new Pod(name, {

@@ -23,8 +23,7 @@ describe.skipIf(obstacle)(`a pod's options${obstacle === undefined ? "" : ` (${o
   const program =
     (options: Options, name = "web") =>
     () => {
-      const { host, port, user, privateKeyPath, hostKey } = node;
-      const on = new Node("edge", { connection: { host, port, user, privateKeyPath, hostKey } });
+      const on = new Node("edge", { connection: node.connection });
       const file = new File("before", { node: on, path: "/srv/before", content: "x" });
       const spec = {
         terminationGracePeriodSeconds: 0,

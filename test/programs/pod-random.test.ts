@@ -31,8 +31,7 @@ describe.skipIf(obstacle)(`any pod${obstacle === undefined ? "" : ` (${obstacle.
     await node.exec(["mkdir", "-p", "/srv/fields"]);
     before = await node.snapshot();
     stack = await openStack("pod-random", () => {
-      const { host, port, user, privateKeyPath, hostKey } = node;
-      const on = new Node("edge", { connection: { host, port, user, privateKeyPath, hostKey } });
+      const on = new Node("edge", { connection: node.connection });
       specs.forEach((spec, i) => {
         if (!missing.includes(i)) new Pod(`pod-${i}`, { on, metadata: { labels: { a: "1" } }, spec });
       });

@@ -30,8 +30,7 @@ describe.skipIf(obstacle)(`a pod's security${obstacle === undefined ? "" : ` (${
   const spec: Record<string, PodSpec> = {};
   const status: Record<string, { qosClass: string }> = {};
   const program = () => {
-    const { host, port, user, privateKeyPath, hostKey } = node;
-    const on = new Node("edge", { connection: { host, port, user, privateKeyPath, hostKey } });
+    const on = new Node("edge", { connection: node.connection });
     for (const [name, each] of Object.entries(spec)) {
       const pod = new Pod(name, { on, spec: each });
       pod.status.apply((known) => {

@@ -1,13 +1,9 @@
 /** ConfigMaps, Secrets, volumes and looked-up variables through the real engine, on a real node, as a container sees them. */
 import { createPublicKey, createVerify, X509Certificate } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { ConfigMap, type ConnectionArgs, Node, Pod, Secret, type TokenIssuer } from "barepod";
+import { ConfigMap, Node, Pod, Secret, type TokenIssuer } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
 import type { PodSpec } from "../../provider/kubernetes/types";
-// @ts-expect-error: the tools are JavaScript without types
-import { localDirectory } from "../../tools/lib/paths.mjs";
 import { type Outcome, openStack, type Stack } from "../harness/engine";
 import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
 import type { NodeSnapshot } from "../harness/snapshot";
@@ -22,15 +18,6 @@ const box = (more: Partial<Container> = {}): Container => ({
   command: ["busybox", "sleep", "100000"],
   ...more,
 });
-
-/** The state as it lies on disk: what anybody sees who gets hold of it. */
-function stateOnDisk(stack: string): string {
-  const folder = join(localDirectory, "conformance");
-  const own = readdirSync(folder).filter((each) => each.startsWith(`${stack}-`));
-  return own
-    .map((each) => readFileSync(join(folder, each, "state/.pulumi/stacks/conformance", `${stack}.json`), "utf8"))
-    .join();
-}
 
 describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {
   let node: SandboxNode;
@@ -57,8 +44,7 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
   });
 
   function program(): void {
-    const { host, port, user, privateKeyPath, hostKey } = node;
-    const connection: ConnectionArgs = { host, port, user, privateKeyPath, hostKey };
+    const { connection } = node;
     const on = new Node("edge", { connection });
     new ConfigMap("settings", {
       on,
@@ -517,7 +503,7 @@ describe.skipIf(obstacle)(`volumes${obstacle === undefined ? "" : ` (${obstacle.
   });
 
   test("keep secrets out of state and messages", () => {
-    expect(stateOnDisk("pod-volumes").includes(canary)).toBe(false);
+    expect(stack.stateOnDisk().includes(canary)).toBe(false);
     expect(JSON.stringify({ ...first, errors: [...first.errors] }).includes(canary)).toBe(false);
   });
 

@@ -1,12 +1,7 @@
-/** Pods through the real engine, on a real node: each field by what the container sees of it. */
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { type ConnectionArgs, Node, Pod } from "barepod";
+import { Node, Pod } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Container } from "../../provider/kubernetes/container-types";
-// @ts-expect-error: the tools are JavaScript without types
-import { localDirectory } from "../../tools/lib/paths.mjs";
 import { type Outcome, openStack, type Stack, type StateResource } from "../harness/engine";
 import { type SandboxNode, sandboxObstacle, startSandbox } from "../harness/sandbox";
 import type { NodeSnapshot } from "../harness/snapshot";
@@ -66,15 +61,6 @@ function difference(before: NodeSnapshot, after: NodeSnapshot): string[] {
   });
 }
 
-/** The state as it lies on disk: what anybody sees who gets hold of it. */
-function stateOnDisk(stack: string): string {
-  const folder = join(localDirectory, "conformance");
-  const own = readdirSync(folder).filter((each) => each.startsWith(`${stack}-`));
-  return own
-    .map((each) => readFileSync(join(folder, each, "state/.pulumi/stacks/conformance", `${stack}.json`), "utf8"))
-    .join();
-}
-
 describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.split("\n")[0]})`}`, () => {
   let node: SandboxNode;
   let outside: SandboxNode;
@@ -104,8 +90,7 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
   });
 
   function program(): void {
-    const { host, port, user, privateKeyPath, hostKey } = node;
-    const connection: ConnectionArgs = { host, port, user, privateKeyPath, hostKey };
+    const { connection } = node;
     const on = new Node("edge", { connection });
     if (failing) declareFailing(on);
     else declareFull(on);
@@ -345,7 +330,7 @@ describe.skipIf(obstacle)(`pods${obstacle === undefined ? "" : ` (${obstacle.spl
       "env:REFERS=hello-again",
       "env:SHLVL=1",
     ]);
-    expect(stateOnDisk("pods").includes("hunter2-canary")).toBe(false);
+    expect(stack.stateOnDisk().includes("hunter2-canary")).toBe(false);
     expect(JSON.stringify({ ...first, errors: [...first.errors] }).includes("hunter2-canary")).toBe(false);
   });
 

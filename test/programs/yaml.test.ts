@@ -47,9 +47,8 @@ describe.skipIf(obstacle)(`manifests${obstacle === undefined ? "" : ` (${obstacl
 
   test("of a ConfigFile are made, changed and removed as the file says", async () => {
     const file = join(folder, "pods.yaml");
-    const { host, port, user, privateKeyPath, hostKey } = node;
     await using stack = await openStack("yaml", () => {
-      const on = new Node("edge", { connection: { host, port, user, privateKeyPath, hostKey } });
+      const on = new Node("edge", { connection: node.connection });
       const app = new yaml.ConfigFile("app", {
         on,
         file,
@@ -79,7 +78,7 @@ describe.skipIf(obstacle)(`manifests${obstacle === undefined ? "" : ` (${obstacl
     const collection = "urn:pulumi:yaml::conformance::barepod:yaml:ConfigFile::app";
     const converted = await stack.up({
       program: () => {
-        const on = new Node("edge", { connection: { host, port, user, privateKeyPath, hostKey } });
+        const on = new Node("edge", { connection: node.connection });
         const { metadata, spec } = parse(pod("a", "two"));
         const labels = { ...metadata.labels, team: "x" };
         const aliases = [{ name: "app-a", parent: collection }];

@@ -50,10 +50,9 @@ export class Bed implements AsyncDisposable {
 
   static async make(name: string, cases: readonly Case[]): Promise<Bed> {
     const box = await startSandbox();
-    const { host, port, user, privateKeyPath, hostKey } = box;
     const keys = mkdtempSync(join(tmpdir(), "barepod-conformance-"));
     const stack = await openStack(name, () => undefined);
-    const connection = { current: { host, port, user, privateKeyPath, hostKey } };
+    const connection = { current: box.connection };
     await shell(box, "mkdir -p /srv/conf");
     for (const { prepare } of cases) if (prepare !== undefined) await shell(box, prepare);
     return new Bed(cases, box, stack, await box.snapshot(), connection, keys);

@@ -61,12 +61,11 @@ describe.skipIf(obstacle).each(versions)("state of release %s", (version) => {
   beforeAll(async () => {
     node = await startSandbox();
     before = await node.snapshot();
-    const { host, port, user, privateKeyPath, hostKey } = node;
     const file = join(folder, `state-${version}.json`);
     const { program } = (await import(join(folder, `program-${version}.ts`))) as {
       program(connection: ConnectionArgs): void;
     };
-    stack = await openStack("fixture", () => program({ host, port, user, privateKeyPath, hostKey }));
+    stack = await openStack("fixture", () => program(node.connection));
     const words = await placeholders(node);
     if (writing === version) {
       await stack.up();
