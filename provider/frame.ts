@@ -8,10 +8,13 @@
  *
  * Several alternatives may be offered (what was last known, or nothing at all); the first that fits is taken.
  */
-import { all, type Command, raw, render, write } from "./command/command";
+import { type Command, render } from "./command/command";
 import { quote } from "./command/quote";
 
-/** Where the registry of owners lies: `<object>/<owner>`, one line each: boot id, kernel identity, the owner's name. */
+/**
+ * Where the registry of owners lies: a file per object, with a line per owner (its id, the boot's, the kernel's identity of
+ * the object, the owner's name) and a last line of a dot. What follows that is the rest of a longer text.
+ */
 export const ownersFolder = "/var/lib/barepod/owners";
 /** Where the boot journal lies. */
 export const bootFolder = "/var/lib/barepod/boot.d";
@@ -25,7 +28,7 @@ export interface Fact<S> {
 
 /** Somebody's claim on an object. */
 export interface Claim {
-  /** The owner's file name. */
+  /** The digest of the owner's name. */
   readonly id: string;
   readonly boot: string;
   readonly ident: string;
@@ -92,7 +95,10 @@ printf 'done %s\\n%s' "$boot" "$seen"`;
 /** The shell text of a frame with plans. */
 export function planFrame(object: string, fact: Fact<unknown>, alternatives: readonly Alternative[]): string {
   const branches = alternatives.map((each, index) => `${quote(each.expected)})\nplan=${index}\n${branch(each)}\n;;`);
-  return `${preamble(object, fact)}
+  const [settle] = alternatives.map((each) => each.settle);
+  const mine = settle === undefined ? "" : "claim" in settle ? settle.claim : settle.release;
+  return `${preamble(object, fact, mine)}
+${recording}
 case $seen in
 ${branches.join("\n")}
 *) printf 'stale %s\\n%s' "$boot" "$seen"; exit 0 ;;
@@ -144,14 +150,24 @@ export function readObservation(boot: string, text: string): Observation {
   return { text, boot, claims, ident, fact };
 }
 
-/** Sets `seen` (claims, newline, fact): the claims on the object and what is there. */
-function preamble(object: string, fact: Fact<unknown>): string {
-  return `o=${quote(`${ownersFolder}/${object}`)}
+/**
+ * Sets `seen` (claims, newline, fact): the claims on the object and what is there; and `above` and `below`, the lines of
+ * others around the claim `mine`.
+ */
+function preamble(object: string, fact: Fact<unknown>, mine = ""): string {
+  return `o=${quote(`${ownersFolder}/${object}`)} barepod_mine=${quote(mine)}
 read -r boot < /proc/sys/kernel/random/boot_id
 barepod_claims() {
-claims=
-for f in "$o"/*; do if [ -e "$f" ] && read -r line < "$f"; then claims="\${claims:+$claims
-}owner \${f##*/} $line"; fi; done
+claims= barepod_above= barepod_below= found=
+[ ! -e "$o" ] || while read -r line && [ "$line" != . ]; do
+claims="\${claims:+$claims
+}owner $line"
+if [ "\${line%% *}" = "$barepod_mine" ]; then found=y
+elif [ -n "$found" ]; then barepod_below="$barepod_below$line
+"
+else barepod_above="$barepod_above$line
+"; fi
+done < "$o"
 }
 barepod_fact() {
 ${fact.script}
@@ -162,46 +178,78 @@ seen="$claims
 $fact"`;
 }
 
+/**
+ * What a plan needs of the shell. `<>` does not empty a file first: on a full disk what is there already would be lost.
+ *
+ * barepod_claim NAME IDENT    records the claim of ours
+ * barepod_journal FILE TEXT   writes an entry of the boot journal. In one group: the shell runs nothing of a half
+ */
+const recording = `barepod_claim() {
+[ -d ${ownersFolder} ] || mkdir -p -- ${ownersFolder} || return
+printf '%s%s %s %s %s\\n%s.\\n' "$barepod_above" "$barepod_mine" "$boot" "$2" "$1" "$barepod_below" 1<> "$o" && return
+[ -s "$o" ] || rm -f -- "$o"
+rmdir -- ${ownersFolder} 2>/dev/null
+return 1
+}
+barepod_journal() {
+[ -d ${bootFolder} ] || mkdir -p -- ${bootFolder} || return
+set -- ${bootFolder}/"$1" "$2"
+new=$1
+[ ! -e "$1" ] || { new=$1.new; rm -f -- "$new"; }
+umask 177
+printf '#!/bin/sh\\n{\\n%s\\n}\\n' "$2" > "$new"
+status=$?
+umask 022
+if [ "$status" -ne 0 ]; then rm -f -- "$new"; return "$status"; fi
+[ "$new" = "$1" ] || mv -fT -- "$new" "$1"
+}`;
+
 /** One branch: claim, plan, observe, settle. Leaves `fact`, `step` and `status`. */
 function branch({ commands, settle }: Alternative): string {
-  const steps = commands.map((command, index) => `step=${index} && ${body(command)}`);
   const claims = "claim" in settle;
-  const file = claims ? `"$o"/${quote(settle.claim)}` : `"$o"/${quote(settle.release)}`;
+  const steps = commands.map((command, index) => `step=${index} && ${body(command)}`);
+  const before: string[] = [];
   if (claims) {
-    // The claim comes first: whatever a crash leaves behind is then known to be ours. `<>` does not empty the file first:
-    // on a full disk the claim that is there already would be lost. Only its first line counts.
-    const evict = settle.evict === true ? 'rm -rf -- "$o" && ' : "";
-    steps.unshift(
-      `${evict}{ [ -d "$o" ] || mkdir -p -- "$o"; } && { printf '%s - %s\\n' "$boot" ${quote(settle.name)} 1<> ${file} ||
-{ [ -s ${file} ] || rm -f -- ${file}; rmdir -- "$o" ${ownersFolder} 2>/dev/null; false; }; }`,
-    );
-    if (settle.journal !== undefined) steps.push(body(journal(settle.journal)));
+    const { journal } = settle;
+    if (journal !== undefined) {
+      // What is run and what is noted are the same texts more often than not: then they travel once.
+      const texts = commands.map(body);
+      const noted = journal.commands.map(body);
+      const file = quote(journal.file);
+      if (noted.length > 0 && texts.join("\n") === noted.join("\n")) {
+        before.push(...texts.map((text, index) => `barepod_${index}=${quote(text)}`));
+        texts.forEach((_, index) => {
+          steps[index] = `step=${index} && eval "$barepod_${index}"`;
+        });
+        steps.push(`barepod_journal ${file} "${texts.map((_, index) => `$barepod_${index}`).join(" &&\n")}"`);
+      } else steps.push(`barepod_journal ${file} ${quote(noted.length === 0 ? ":" : noted.join(" &&\n"))}`);
+    }
+    // The claim comes first: whatever a crash leaves behind is then known to be ours.
+    const evict = settle.evict === true ? "barepod_above= barepod_below= && " : "";
+    steps.unshift(`${evict}barepod_claim ${quote(settle.name)} -`);
   }
-  const run = `step=-1; { ${steps.length === 0 ? ":" : steps.join(" && \\\n")}; } >&2; status=$?
+  const run = `${before.map((line) => `${line}\n`).join("")}step=-1; { ${steps.length === 0 ? ":" : steps.join(" && \\\n")}; } >&2; status=$?
 fact=$(barepod_fact) || exit 3
 if [ "$status" -eq 0 ]; then`;
   if (claims)
     return `${run}
   case $fact in "ident "*) ident=\${fact#ident }; ident=\${ident%%
 *} ;; *) ident=- ;; esac
-  printf '%s %s %s\\n' "$boot" "$ident" ${quote(settle.name)} 1<> ${file}
+  barepod_claim ${quote(settle.name)} "$ident" >&2
 fi`;
-  const forget = settle.journal === undefined ? "" : ` && rm -f -- ${quote(`${bootFolder}/${settle.journal}`)}`;
+  const forget = settle.journal === undefined ? "" : ` ${quote(`${bootFolder}/${settle.journal}`)}`;
   return `${run}
   step=-1
-  if [ -z "$fact" ]${settle.shared === true ? " || :" : ""}; then rm -f -- ${file}${forget} && { rmdir -- "$o" ${ownersFolder} ${bootFolder} /var/lib/barepod 2>/dev/null || :; }; status=$?; fi
+  if [ -z "$fact" ]${settle.shared === true ? " || :" : ""}; then
+    if [ -n "$barepod_above$barepod_below" ]; then printf '%s%s.\\n' "$barepod_above" "$barepod_below" 1<> "$o" && set --
+    else set -- "$o"; fi
+    rm -f -- "$@"${forget} && { rmdir -- ${ownersFolder} ${bootFolder} /var/lib/barepod 2>/dev/null || :; }
+    status=$?
+  fi
 fi`;
 }
 
 function body(command: Command): string {
   const text = render(command, { reveal: true });
   return command.kind === "joined" ? `{ ${text}; }` : text;
-}
-
-function journal(entry: JournalEntry): Command {
-  const text = entry.commands.length === 0 ? ":" : render(all(...entry.commands), { reveal: true });
-  return all(
-    raw("make the boot journal's folder", '[ -d "$1" ] || mkdir -p -- "$1"', bootFolder),
-    write(`${bootFolder}/${entry.file}`, `#!/bin/sh\n${text}\n`, { mode: 0o600 }),
-  );
 }

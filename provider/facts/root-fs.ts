@@ -43,7 +43,7 @@ export interface RootFsPlace {
   readonly path: string;
   /** Its folder of our own, which remembers that something was begun: as long as somebody claims it. */
   readonly state: string;
-  /** The folder of the claims on it. */
+  /** The file of the claims on it. */
   readonly claims: string;
   /** Programs to look for, by path or name. */
   readonly programs: readonly string[];
@@ -52,7 +52,7 @@ export interface RootFsPlace {
 /** Sets `stamp`; `begun` when we have begun something; and `used` when something is in the folder. */
 function begin({ path, state, claims }: RootFsPlace): string {
   return `p=${quote(path)} s=${quote(state)} stamp= begun= used=
-if [ -e "$s" ]; then for f in ${quote(claims)}/*; do [ ! -e "$f" ] || begun=yes; done; fi
+if [ -e "$s" ] && [ -e ${quote(claims)} ]; then begun=yes; fi
 [ ! -e "$s/stamp" ] || read -r stamp < "$s/stamp"
 other() { if [ -n "$begun" ]; then echo "lost \${stamp:--}"; else stat -c 'ident %d:%i' -- "$p" && echo other -; fi; }
 if [ -d "$p" ] && [ ! -L "$p" ]; then

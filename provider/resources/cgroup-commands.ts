@@ -272,7 +272,7 @@ done
 rm -f ${handedOn}
 fi`;
 
-/** Also where the group itself was gone already. Its words: the group's path, and the folder of its owners. */
+/** Also where the group itself was gone already. Its words: the group's path, and the file of its owners. */
 export const removeParentsScript = `(
 q=$1 own=$2 last=yes
 cd /sys/fs/cgroup || exit 0
@@ -290,7 +290,7 @@ while IFS= read -r d; do [ ! -d "$d" ] || left="$left$d
 "; done < ${list}
 if [ -n "$left" ]; then printf %s "$left" > ${list}.new && mv -f ${list}.new ${list}; else rm -f ${list}; fi
 fi
-for o in ${ownersFolder}/CGroup.*; do [ ! -d "$o" ] || [ "$o" = "$own" ] || last=no; done
+for o in ${ownersFolder}/CGroup.*; do [ ! -e "$o" ] || [ "$o" = "$own" ] || last=no; done
 if [ "$last" = yes ]; then
 ${takeBack}
 elif [ -e ${handedOn} ]; then

@@ -44,9 +44,7 @@ for entry in ${bootFolder}/*.sh; do
   [ -e "$entry" ] || continue
   object=\${entry##*/} object=\${object#*-} object=\${object%.sh}
   # Somebody logged in earlier than this, and has put it back already.
-  for claim in ${ownersFolder}/"$object"/*; do
-    if [ -e "$claim" ] && read -r at _ < "$claim" && [ "$at" = "$boot" ]; then continue 2; fi
-  done
+  { while read -r id at _ && [ "$id" != . ]; do [ "$at" != "$boot" ] || continue 2; done < ${ownersFolder}/"$object"; } 2>/dev/null
   sh "$entry" </dev/null 9>&- || { echo "barepod: \${entry##*/} failed" >&2; status=1; }
 done
 exit "$status"

@@ -13,11 +13,16 @@ export function forgetRemains(nonce: string): Command[] {
   return [
     raw(
       "forget what the stack claims",
-      `for claim in "$2"/*/*; do
-[ -e "$claim" ] && read -r _ _ name < "$claim" || continue
-object=\${claim%/*}
-case $object in "$2"/Node.*) continue ;; esac
-case $name in "$1"/*) rm -f -- "$claim"; rmdir -- "$object" 2>/dev/null && rm -f -- "$3"/*-"\${object##*/}".sh ;; esac
+      `for object in "$2"/*; do
+case $object in "$2"/Node.*|"$2/*") continue ;; esac
+left='' found=''
+while read -r line && [ "$line" != . ]; do
+case $line in *" $1/"*) found=y ;; *) left="$left$line
+" ;; esac
+done < "$object"
+[ -n "$found" ] || continue
+if [ -n "$left" ]; then printf '%s.\\n' "$left" 1<> "$object"
+else rm -f -- "$object" "$3"/*-"\${object##*/}".sh; fi
 done
 rmdir -- "$3" 2>/dev/null
 :`,

@@ -89,6 +89,48 @@ describe.skipIf(obstacle)(`a frame${obstacle === undefined ? "" : ` (${obstacle.
     expect(adopted.seen.claims.map(({ id }) => id)).toEqual(["me"]);
   });
 
+  test("keeps others' claims above and below its own, whatever was longer before", async () => {
+    await clean();
+    const settle = (claim: string) => ({ claim, name: `n/urn:${claim}` });
+    let text = absentText;
+    for (const claim of ["above", "me", "below"]) {
+      const put = { expected: text, commands: [], settle: settle(claim) };
+      text = (await plan({ ...put, ...(claim === "above" ? { commands: [sh("touch", "/srv/thing")] } : {}) })).seen
+        .text;
+    }
+    // The identity is longer than the dash that stands for none meanwhile.
+    expect((await observe()).seen.claims.map(({ id, ident }) => `${id} ${ident}`)).toEqual([
+      "above 7",
+      "me 7",
+      "below 7",
+    ]);
+    await plan({ expected: text, commands: [], settle: { release: "me", shared: true } });
+    const left = (await observe()).seen;
+    expect(left.claims.map(({ id, name }) => `${id} ${name}`)).toEqual(["above n/urn:above", "below n/urn:below"]);
+    for (const release of ["above", "below"])
+      await plan({ expected: (await observe()).seen.text, commands: [], settle: { release, shared: true } });
+    expect((await node.exec(["ls", "-A", "/var/lib/barepod"])).stdout).not.toContain("owners");
+  });
+
+  test("notes the boot journal's entry so that the shell runs nothing of a half, and all of the whole", async () => {
+    await clean();
+    const commands = [put("it's"), raw("add", 'printf %s "$1" >> /srv/thing', " 'whole'")];
+    const file = "/var/lib/barepod/boot.d/50-thing.sh";
+    const journal = { file: "50-thing.sh", commands };
+    const made = await plan({ expected: absentText, commands, settle: { ...mine, journal } });
+    expect(made.seen.fact).toBe("ident 7\nit's 'whole'");
+    expect((await node.exec(["stat", "-c", "%a", file])).stdout).toBe("600\n");
+    const replay = (bytes: string) => `rm /srv/thing; head -c ${bytes} ${file} | sh 2> /dev/null; cat /srv/thing`;
+    expect((await node.exec(["sh", "-c", replay(`$(stat -c %s ${file})`)])).stdout).toBe("it's 'whole'");
+    // The last byte only ends the line.
+    const halves = `rm /srv/thing; size=$(($(stat -c %s ${file}) - 1))
+while [ "$size" -gt 0 ]; do size=$((size - 1)); head -c "$size" ${file} | sh 2> /dev/null; done; ls /srv`;
+    expect((await node.exec(["sh", "-c", halves])).stdout).toBe("");
+    const shorter = { file: "50-thing.sh", commands: [put("b")] };
+    await plan({ expected: (await observe()).seen.text, commands: [put("b")], settle: { ...mine, journal: shorter } });
+    expect((await node.exec(["sh", "-c", replay("-0")])).stdout).toBe("b");
+  });
+
   test("waits for a change, at most a second", async () => {
     await clean();
     const before = (await observe()).seen.text;

@@ -143,12 +143,12 @@ export class Bed implements AsyncDisposable {
   async beginCreate(each: Case, inputs: CheckedInputs, steps: (all: number) => number): Promise<void> {
     const commands = each.spec.plan(inputs, undefined);
     const done = commands.slice(0, steps(commands.length));
-    const folder = `${ownersFolder}/${objectOf(each.spec, inputs)}`;
+    const claims = `${ownersFolder}/${objectOf(each.spec, inputs)}`;
     await shell(
       this.box,
-      `mkdir -p '${folder}'
+      `mkdir -p '${ownersFolder}'
 read -r boot < /proc/sys/kernel/random/boot_id
-printf '%s - %s\\n' "$boot" '${inputs.owner}' > '${folder}/${digest(inputs.owner)}'
+printf '%s %s - %s\\n.\\n' '${digest(inputs.owner)}' "$boot" '${inputs.owner}' > '${claims}'
 set +eu
 ${done.length === 0 ? "" : render(all(...done), { reveal: true })}`,
       each.title,

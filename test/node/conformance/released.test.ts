@@ -44,7 +44,7 @@ async function claimNode(node: SandboxNode, fixture: Deployment): Promise<void> 
   const { inputs } = fixture.deployment.resources.find(({ type }) => type.endsWith("barepod:Node")) ?? {};
   const owner = inputs?.["owner"] as string;
   const claims = `${ownersFolder}/${objectOf(nodeSpec, inputs as never)}`;
-  const script = 'mkdir -p "$1" && echo "$(cat /proc/sys/kernel/random/boot_id) - $2" > "$1/$3"';
+  const script = 'mkdir -p "${1%/*}" && printf "%s\\n.\\n" "$3 $(cat /proc/sys/kernel/random/boot_id) - $2" > "$1"';
   await node.exec(["sh", "-c", script, "sh", claims, owner, digest(owner)]);
 }
 
