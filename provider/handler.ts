@@ -8,19 +8,22 @@ import { ConnectionError, messageOf } from "./errors";
 import { isUnknown } from "./fields";
 import { absentText, type Observation } from "./frame";
 import { Operation, Unfinished } from "./operation";
+import { ownerName, packed, stickyOwner, unpacked } from "./owner";
 import { checkInputs, containsUnknown, equal, type NodeInputs, objectOf, replacements, type Spec } from "./resource";
 import { isSecret, maskFor, rememberSecrets } from "./secrets";
 import { type Connection, rememberConnection } from "./ssh/pool";
 
-/** The version of what is kept in `_barepod`. */
-const stateVersion = 1;
+/** The version of what is kept in `_barepod`. In 2 `owner` may be the nonce alone; 1 is read as well. */
+const stateVersion = 2;
 
 /** What the contract keeps in a resource's outputs, beside its inputs and computed outputs. */
 interface Bookkeeping {
   readonly version: number;
-  /** Which inputs were given: `read` returns exactly these. */
-  readonly given: readonly string[];
-  /** The last observation's text: what the next frame expects. */
+  /** Which inputs were given, where that is not all of the outputs but the computed ones. */
+  readonly given?: readonly string[];
+  /** Which outputs are no inputs that were given. */
+  readonly computed?: readonly string[];
+  /** The last observation's text, packed: what the next frame expects. */
   readonly seen: string;
   /**
    * Inputs that the last refresh found otherwise, with the values that they were made with (null: not given): state itself
@@ -33,6 +36,9 @@ interface Bookkeeping {
 
 /** Inputs that say nothing about the object itself. */
 const aboutReaching = ["connection", "resourceUrn", "secrets"];
+
+/** What lies in state beside inputs and computed outputs. */
+const notInputs = ["__provider", "_barepod"];
 
 type State<I> = I & { readonly _barepod: Bookkeeping };
 
@@ -60,13 +66,13 @@ class Runner<I extends NodeInputs, S> {
 
   check(olds: Partial<I>, news: I): dynamic.CheckResult {
     const spec = this.#spec;
-    const inputs: I = { ...news, owner: olds.owner ?? news.owner };
+    const inputs: I = { ...news, owner: stickyOwner(olds, news) };
     // With --continue-on-error the engine goes on without the outputs of a node that failed.
     if (inputs.owner === undefined && spec.shared !== true)
       return { inputs: plain(inputs), failures: [{ property: "", reason: "its node could not be made" }] };
     for (const [key, value] of Object.entries(spec.generate?.(inputs, olds) ?? {})) {
       const name = key as keyof I;
-      if (news[name] === undefined) inputs[name] = olds[name] ?? (value as I[keyof I]);
+      if (inputs[name] === undefined) inputs[name] = olds[name] ?? (value as I[keyof I]);
     }
     const problems = checkInputs(spec, inputs);
     if (problems.length === 0) {
@@ -114,10 +120,11 @@ class Runner<I extends NodeInputs, S> {
     const changed = changedInputs(olds, news);
     const onlyReaching = changed.length > 0 && changed.every((key) => aboutReaching.includes(key));
     if (onlyReaching && bookkeeping.unfinished === undefined && this.#spec.provesConnection !== true) {
-      const moved = Object.fromEntries(aboutReaching.map((key) => [key, news[key as keyof I]]));
-      return { outs: plain({ ...olds, ...moved, _barepod: { ...bookkeeping, given: givenInputs(news) } }) };
+      const moved = Object.fromEntries([...aboutReaching, "owner"].map((key) => [key, news[key as keyof I]]));
+      const { given: _, computed: __, ...kept } = { ...bookkeeping, version: stateVersion };
+      return { outs: withBookkeeping({ ...olds, ...moved }, givenInputs(news), kept) };
     }
-    return { outs: await this.#converge(news, bookkeeping.seen) };
+    return { outs: await this.#converge(news, unpacked(bookkeeping.seen, ownerName(olds))) };
   }
 
   async read(id: string, state: State<I>): Promise<dynamic.ReadResult<Record<string, unknown>>> {
@@ -140,9 +147,9 @@ class Runner<I extends NodeInputs, S> {
       const drifted = Object.fromEntries(
         Object.keys(drift).map((key) => [key, isSecret(state, key) ? "" : (made[key as keyof I] ?? null)]),
       );
-      const keys = [...new Set([...bookkeeping.given, ...Object.keys(drifted)])];
-      const props = this.#outputs(inputs, fact, seen, {
-        given: bookkeeping.given,
+      const given = givenBefore(state);
+      const keys = [...new Set([...given, ...Object.keys(drifted)])];
+      const props = this.#outputs(inputs, fact, seen, given, {
         ...(Object.keys(drifted).length === 0 ? {} : { drifted }),
         ...(bookkeeping.unfinished === undefined ? {} : { unfinished: true }),
       });
@@ -155,7 +162,7 @@ class Runner<I extends NodeInputs, S> {
     const operation = new Operation(this.#spec, asMade(state));
     await operation.masked("delete", async () => {
       try {
-        await operation.remove(bookkeeping.seen);
+        await operation.remove(unpacked(bookkeeping.seen, ownerName(state)));
       } catch (error) {
         if (!forgets(error)) throw error;
         operation.progress.warn("the node cannot be reached; forgotten as BAREPOD_UNREACHABLE=forget asks");
@@ -175,7 +182,7 @@ class Runner<I extends NodeInputs, S> {
         const fact = operation.mine(seen);
         if (fact !== undefined)
           for (const warning of this.#spec.warnings?.(inputs, fact) ?? []) operation.progress.warn(warning);
-        return this.#outputs(inputs, fact, seen, { given });
+        return this.#outputs(inputs, fact, seen, given);
       } catch (error) {
         const left = error instanceof Unfinished ? error.seen : undefined;
         const fact = left === undefined ? undefined : operation.mine(left);
@@ -185,7 +192,7 @@ class Runner<I extends NodeInputs, S> {
         throw Object.assign(new Error(message), {
           id: this.#id(inputs),
           properties: {
-            ...this.#outputs(inputs, fact, left, { given, unfinished: true }),
+            ...this.#outputs(inputs, fact, left, given, { unfinished: true }),
             __provider: (inputs as Record<string, unknown>)["__provider"],
           },
           reasons: [message],
@@ -198,14 +205,14 @@ class Runner<I extends NodeInputs, S> {
     inputs: I,
     fact: S | undefined,
     seen: Observation,
-    more: Pick<Bookkeeping, "given" | "drifted" | "unfinished">,
+    given: readonly string[],
+    more: Pick<Bookkeeping, "drifted" | "unfinished"> = {},
   ): Record<string, unknown> {
     const computed = fact === undefined ? {} : (this.#spec.outputs?.(inputs, fact) ?? {});
     // Outputs that are no inputs lie in state in plain text: an observation with a secret in it is not kept, and costs
     // the next operation one frame more.
-    const kept = maskFor(inputs)(seen.text) === seen.text ? seen.text : absentText;
-    const bookkeeping: Bookkeeping = { version: stateVersion, seen: kept, ...more };
-    return plain({ ...inputs, ...computed, _barepod: bookkeeping });
+    const kept = maskFor(inputs)(seen.text) === seen.text ? packed(seen.text, ownerName(inputs)) : absentText;
+    return withBookkeeping({ ...inputs, ...computed }, given, { version: stateVersion, seen: kept, ...more });
   }
 
   /** An id is shown, and lies in state in plain text. */
@@ -235,13 +242,35 @@ function asMade<I extends NodeInputs>(state: State<I>): State<I> {
 
 /** The names of the inputs that differ from what state holds. */
 function changedInputs<I extends NodeInputs>(olds: State<I>, news: I): string[] {
-  const keys = new Set([
-    ...Object.keys(news),
-    ...(olds._barepod?.given ?? []),
-    ...Object.keys(olds._barepod?.drifted ?? {}),
-  ]);
+  const keys = new Set([...Object.keys(news), ...givenBefore(olds), ...Object.keys(olds._barepod?.drifted ?? {})]);
   keys.delete("__provider");
-  return [...keys].filter((key) => !equal(olds[key as keyof I], news[key as keyof I]));
+  return [...keys].filter((key) =>
+    key === "owner" ? ownerName(olds) !== ownerName(news) : !equal(olds[key as keyof I], news[key as keyof I]),
+  );
+}
+
+/** Outputs with their bookkeeping, which names the inputs that were given the shorter way, if that says the same. */
+function withBookkeeping(
+  outputs: object,
+  given: readonly string[],
+  more: Omit<Bookkeeping, "given" | "computed">,
+): Record<string, unknown> {
+  const { _barepod: _, ...outs } = plain(outputs);
+  const computed = Object.keys(outs)
+    .filter((key) => !given.includes(key) && !notInputs.includes(key))
+    .sort();
+  // A drift may have taken one away, and Pulumi keeps no null.
+  const whole = given.every((key) => (outs[key] ?? undefined) !== undefined);
+  const named = whole ? (computed.length === 0 ? {} : { computed }) : { given };
+  return { ...outs, _barepod: plain({ ...more, ...named }) };
+}
+
+/** Which inputs were given when state was written. */
+function givenBefore<I extends NodeInputs>(state: State<I>): readonly string[] {
+  const bookkeeping = state._barepod as Bookkeeping | undefined;
+  if (bookkeeping === undefined) return [];
+  const others = [...notInputs, ...(bookkeeping.computed ?? [])];
+  return bookkeeping.given ?? Object.keys(state).filter((key) => !others.includes(key));
 }
 
 function givenInputs<I extends NodeInputs>(inputs: I): string[] {

@@ -21,6 +21,7 @@ import {
 import { recordFrames } from "./frame-log";
 import { digest } from "./naming";
 import { ensurePrograms } from "./node-programs";
+import { ownerName } from "./owner";
 import { type Progress, progressFor } from "./progress";
 import { type NodeInputs, objectOf, type Spec } from "./resource";
 import { maskFor } from "./secrets";
@@ -47,6 +48,7 @@ export class Operation<I extends NodeInputs, S> {
   #inputs: I;
   readonly #fact: Fact<S>;
   readonly #object: string;
+  readonly #owner: string;
   readonly #me: string;
   #frames = 0;
   readonly mask: (text: string) => string;
@@ -57,7 +59,8 @@ export class Operation<I extends NodeInputs, S> {
     this.#inputs = inputs;
     this.#fact = spec.observe(inputs);
     this.#object = objectOf(spec, inputs);
-    this.#me = digest(inputs.owner);
+    this.#owner = ownerName(inputs);
+    this.#me = digest(this.#owner);
     // Not once for all: a refresh meets the files that hold secrets in any order.
     this.mask = (text) => maskFor(inputs)(text);
     const progress = progressFor(inputs.resourceUrn);
@@ -192,7 +195,7 @@ export class Operation<I extends NodeInputs, S> {
     const journal = booting.length === 0 ? undefined : { file: this.#journalFile(), commands: booting };
     const settle: Settlement = {
       claim: this.#me,
-      name: this.#inputs.owner,
+      name: this.#owner,
       ...(evict ? { evict } : {}),
       ...(journal === undefined ? {} : { journal }),
     };
@@ -231,11 +234,11 @@ export class Operation<I extends NodeInputs, S> {
     if (others.length === 0 && !foreign) return false;
     if (this.#inputs.adopt === true) return others.length > 0;
     // What is gone, and was of this very stack, belongs to nobody: a refresh has dropped it from state.
-    const [nonce] = splitOwner(this.#inputs.owner);
+    const [nonce] = splitOwner(this.#owner);
     if (seen.fact === "" && others.every(({ name }) => splitOwner(name)[0] === nonce)) return true;
     const whose =
       others[0] !== undefined
-        ? belongsTo(others[0].name, this.#inputs.owner)
+        ? belongsTo(others[0].name, this.#owner)
         : claim === undefined
           ? "is there already and was not made by Barepod"
           : "was made here once, but something else has taken its place since";

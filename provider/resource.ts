@@ -7,6 +7,7 @@ import type { Command } from "./command/command";
 import { anything, type Fields, isUnknown, object, optional, type Problem, parsed, required, text } from "./fields";
 import type { Fact } from "./frame";
 import { objectName } from "./naming";
+import { ownerName } from "./owner";
 import type { Progress } from "./progress";
 import { secretPath } from "./secrets";
 import { type Connection, checkConnection } from "./ssh/connection-args";
@@ -18,7 +19,7 @@ export interface NodeInputs {
   readonly node: string;
   /** How to reach it: never part of an identity. */
   readonly connection: unknown;
-  /** Who owns the object: the Node's nonce and the resource's first URN. Sticky. */
+  /** Who owns the object: the Node's nonce, with the resource's first URN where that is not `resourceUrn`. Sticky. */
   readonly owner: string;
   /** The resource's URN, for progress messages and generated names. Pulumi drops inputs called `urn`, hence the name. */
   readonly resourceUrn?: string;
@@ -137,7 +138,7 @@ const nodeFields: Fields = {
 
 /** All mistakes in a resource's inputs. Pure and offline; values are never part of a reason. */
 export function checkInputs<I extends NodeInputs, S>(spec: Spec<I, S>, inputs: I): Problem[] {
-  const problems = object({ ...spec.fields, ...nodeFields })(inputs, "");
+  const problems = object({ ...spec.fields, ...nodeFields })({ ...inputs, owner: ownerName(inputs) }, "");
   // What concerns several inputs waits until all of them are known; that is still before anything is touched.
   const { connection: _, ...own } = inputs as unknown as Record<string, unknown>;
   return problems.length > 0 || containsUnknown(own) ? problems : (spec.check?.(inputs) ?? []);
@@ -185,7 +186,7 @@ export interface NodeRegistries {
   readonly plainHttp?: readonly string[];
 }
 
-/** What a class passes on about the node that it is on. */
+/** What a class passes on about the node that it is on. Of these, only the key brings the dependency on the Node along. */
 export interface NodeReference {
   readonly key: pulumi.Output<string>;
   readonly connection: pulumi.Output<unknown>;
@@ -228,14 +229,14 @@ export abstract class NodeResource extends pulumi.CustomResource {
   ) {
     const { node, ...own } = args;
     const reference = placed(type, name, node);
-    const urn = firstUrn(type, name, options.parent);
+    const secrets = secretPaths(own);
     const properties = {
       ...own,
       node: reference.key,
       connection: reference.connection,
-      owner: pulumi.interpolate`${reference.nonce}/${urn}`,
-      resourceUrn: urn,
-      secrets: secretPaths(own),
+      owner: reference.nonce,
+      resourceUrn: firstUrn(type, name, options.parent),
+      ...(secrets === undefined ? {} : { secrets }),
       ...Object.fromEntries(computed.map((key) => [key, undefined])),
       __provider: providerText(type),
     };
@@ -277,9 +278,33 @@ function placed(type: string, name: string, node: Placement | undefined): NodeRe
  * The URN that a resource is about to get. `createUrn` with the parent itself would wait for all of a component's
  * children, this one included; the promise of the parent's URN does not.
  */
-export function firstUrn(type: string, name: string, parent: pulumi.Resource | undefined): pulumi.Output<string> {
+export async function firstUrn(type: string, name: string, parent: pulumi.Resource | undefined): Promise<string> {
+  return `${await urnPrefix(parent)}pulumi-nodejs:dynamic/barepod:${type}::${name}`;
+}
+
+const urnPrefixes = new WeakMap<pulumi.Resource, Promise<string>>();
+
+/** What Pulumi puts before type and name: asked once for all children of a component. */
+function urnPrefix(parent: pulumi.Resource | undefined): Promise<string> {
+  const known = parent === undefined ? undefined : urnPrefixes.get(parent);
+  if (known !== undefined) return known;
   const parentUrn = parent === undefined ? undefined : pulumi.output(promised(parent.urn));
-  return pulumi.createUrn(name, `pulumi-nodejs:dynamic/barepod:${type}`, parentUrn);
+  const prefix = promised(pulumi.createUrn("", "", parentUrn)).then((urn) => urn.slice(0, -"::".length));
+  if (parent !== undefined) urnPrefixes.set(parent, prefix);
+  return prefix;
+}
+
+/**
+ * An Output without its dependencies, as unknown and as secret as it is. The order follows from one input that has them;
+ * each further one repeats their URNs in state.
+ */
+export function withoutDependencies<T>(output: pulumi.Output<T>): pulumi.Output<T> {
+  const { promise, isKnown } = output as unknown as { promise(unknowns: true): Promise<T>; isKnown: Promise<boolean> };
+  const bare = Promise.all([promise(true), isKnown, pulumi.isSecret(output)]).then(([value, known, secret]) => {
+    const found: unknown = known || pulumi.containsUnknowns(value) ? value : pulumi.unknown;
+    return secret ? pulumi.secret(found) : found;
+  });
+  return pulumi.output(bare) as pulumi.Output<T>;
 }
 
 /** An Output's value without its dependencies: `promise` is public in Pulumi's JavaScript, and internal in its types. */
@@ -288,15 +313,18 @@ function promised<T>(output: pulumi.Output<T>): Promise<T> {
 }
 
 /** Where the inputs hold a secret: undefined when nowhere. */
-function secretPaths(inputs: Record<string, unknown>): pulumi.Output<string[] | undefined> {
-  return pulumi.output(findSecrets(inputs, []).then((found) => (found.length === 0 ? undefined : found.sort())));
+function secretPaths(inputs: Record<string, unknown>): Promise<string[] | undefined> | undefined {
+  const found = findSecrets(inputs, []);
+  if (found.length === 0) return undefined;
+  return Promise.all(found).then((paths) => (paths.flat().length === 0 ? undefined : paths.flat().sort()));
 }
 
 /** As deep as the structure is plain, so that one secret variable does not make all of a container one. */
-async function findSecrets(value: unknown, keys: readonly string[]): Promise<string[]> {
-  if (pulumi.Output.isInstance(value)) return (await pulumi.isSecret(value)) ? [secretPath(keys)] : [];
-  if (value instanceof Promise) return findSecrets(await value, keys);
-  if (typeof value !== "object" || value === null || pulumi.Resource.isInstance(value)) return [];
-  const found = Object.entries(value).map(([key, each]) => findSecrets(each, [...keys, key]));
-  return (await Promise.all(found)).flat();
+function findSecrets(value: unknown, keys: readonly string[]): Promise<string[]>[] {
+  if (typeof value !== "object" || value === null) return [];
+  if (pulumi.Output.isInstance(value)) return [pulumi.isSecret(value).then((is) => (is ? [secretPath(keys)] : []))];
+  if (value instanceof Promise)
+    return [value.then(async (known) => (await Promise.all(findSecrets(known, keys))).flat())];
+  if (pulumi.Resource.isInstance(value)) return [];
+  return Object.entries(value).flatMap(([key, each]) => findSecrets(each, [...keys, key]));
 }

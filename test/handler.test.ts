@@ -74,7 +74,11 @@ beforeEach(() => {
 it("sends nothing when only the way to the node has changed, and keeps what was known", async () => {
   const update = await thing.update?.("edge:/srv/thing", state(), rotated);
   expect(node.sent).toEqual([]);
-  expect(update?.outs).toEqual({ ...state(), connection: rotated.connection });
+  expect(update?.outs).toEqual({
+    ...state(),
+    connection: rotated.connection,
+    _barepod: { version: 2, computed: ["answered"], seen },
+  });
 });
 
 it("goes to the node when something else has changed with the connection", async () => {
@@ -169,6 +173,34 @@ it("takes what a refresh has dropped and nobody else has claimed, under another 
   node.answer = `stale boot\n${dropped}`;
   await expect(thing.create({ ...renamed, owner: "5678/urn:pulumi:b" })).rejects.toThrow("belongs to urn:pulumi:a: ");
   await expect(thing.create({ ...inputs, owner: "5678/urn:pulumi:a" })).rejects.toThrow("before its state was lost");
+});
+
+it("keeps an owner by its first URN when only the name and the way to the node change", async () => {
+  const made = { ...inputs, owner: "1234" };
+  const outs = { ...state(), owner: "1234", _barepod: { version: 2, computed: ["answered"], seen } };
+  const renamed = { ...made, resourceUrn: "urn:pulumi:b" };
+  const checked = ((await thing.check?.(made, renamed))?.inputs ?? {}) as typeof inputs;
+  expect(checked).toMatchObject({ owner: inputs.owner, resourceUrn: "urn:pulumi:b" });
+  expect(await thing.diff?.("edge:/srv/thing", outs, checked)).toEqual({ changes: false });
+  const moved = await thing.update?.("edge:/srv/thing", outs, { ...checked, connection: rotated.connection });
+  expect(node.sent).toEqual([]);
+  expect(moved?.outs).toMatchObject({ owner: inputs.owner, resourceUrn: "urn:pulumi:b" });
+  // The engine keeps the outputs of what is the same: there the name is the nonce with the first URN.
+  for (const each of [outs, moved?.outs])
+    expect(await thing.read?.("edge:/srv/thing", each)).toMatchObject({ id: "edge:/srv/thing" });
+});
+
+it("reads exactly the inputs that were given, whichever way state names them", async () => {
+  const { __provider: _, ...own } = inputs;
+  const short = { ...state(), _barepod: { version: 2, computed: ["answered"], seen } };
+  for (const each of [state(), short]) expect((await thing.read?.("edge:/srv/thing", each))?.inputs).toEqual(own);
+  // One that was found gone is a given one still, and one that was found is none.
+  const { size: __, ...unsized } = inputs;
+  const made = (await thing.create(unsized)).outs as typeof inputs;
+  const found = (await thing.read?.("edge:/srv/thing", made))?.props as ReturnType<typeof state>;
+  expect(found).toMatchObject({ size: "7", _barepod: { computed: ["size"], drifted: { size: null } } });
+  expect(await thing.diff?.("edge:/srv/thing", found, { ...unsized, size: "7" })).toEqual({});
+  expect((await thing.read?.("edge:/srv/thing", found))?.props).toEqual(found);
 });
 
 it("says once why a delete failed, though nothing of the object is left", async () => {

@@ -16,6 +16,7 @@ import {
   ruleFields,
 } from "../iptables/rule";
 import { digest } from "../naming";
+import { ownerName } from "../owner";
 import { defineSpec, equal, type NodeInputs, NodeResource, objectOf, type PrimitiveArgs } from "../resource";
 
 /** The inputs of an {@link IptablesRule}. */
@@ -109,7 +110,8 @@ export class IptablesRule extends NodeResource {
 
 function generateName(inputs: Partial<IptablesRuleInputs>): string {
   if (inputs.comment !== undefined) return contentName(inputs);
-  return inputs.owner === undefined || isUnknown(inputs.owner) ? unknownValue : digest(inputs.owner);
+  const { owner, resourceUrn } = inputs;
+  return owner === undefined || isUnknown(owner) ? unknownValue : digest(ownerName({ owner, resourceUrn }));
 }
 
 /** Two rules with comments of their own that say the same are one object. */

@@ -16,6 +16,7 @@ import {
   type NodeRegistries,
   type Placement,
   providerText,
+  withoutDependencies,
 } from "../resource";
 import type { Connection } from "../ssh/connection-args";
 import { bootedMark, bootScript, bootUnit } from "./node-boot";
@@ -71,9 +72,9 @@ export const nodeSpec = defineSpec<NodeResourceInputs, NodeState>({
     packages: optional(oneOf("check", "install")),
     nonce: required(text({ max: 64 })),
   },
-  generate: ({ resourceUrn }) => {
+  generate: () => {
     const nonce = randomBytes(8).toString("hex");
-    return { nonce, owner: `${nonce}/${resourceUrn}` };
+    return { nonce, owner: nonce };
   },
   // A package manager that is killed half-way leaves its database broken.
   slow: ({ packages }) =>
@@ -207,8 +208,8 @@ export class Node extends pulumi.CustomResource implements Placement {
     const { deletedWith } = options;
     this.reference = {
       key: this.node,
-      connection: this.connection,
-      nonce: this.nonce,
+      connection: withoutDependencies(this.connection),
+      nonce: withoutDependencies(this.nonce),
       deletedWith,
       ...(registries === undefined ? {} : { registries: pulumi.output(registries) as pulumi.Output<NodeRegistries> }),
     };

@@ -16,6 +16,7 @@ import {
 } from "../fields";
 import { digest, uidOf } from "../naming";
 import { preparePath } from "../node-programs";
+import { ownerName } from "../owner";
 import { containersOf, type ProcessInputs } from "./process-args";
 
 /** A file in a volume, and where it comes from: one of `folder`, `file`, `text` and `token`. */
@@ -173,7 +174,7 @@ export function preparationFiles(inputs: ProcessInputs): [name: string, content:
   if (!needsPreparation(inputs)) return [];
   const { projections = [], hostPaths = [] } = inputs;
   return [
-    ["pod.uid", uidOf(inputs.owner)],
+    ["pod.uid", uidOf(ownerName(inputs))],
     ...(hostPaths.length === 0
       ? []
       : [["host.paths", hostPaths.map((each) => `${each.path}\t${each.type}\n`).join("")] as [string, string]]),

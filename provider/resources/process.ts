@@ -17,6 +17,7 @@ import {
 } from "../fields";
 import { isCapability } from "../kubernetes/capabilities";
 import { boundedName, uidOf } from "../naming";
+import { ownerName } from "../owner";
 import { containsUnknown, defineSpec, equal, NodeResource } from "../resource";
 import { maskFor } from "../secrets";
 import { actionFields } from "./process-actions";
@@ -177,7 +178,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     ...settings(inputs, seen),
   }),
   outputs: (inputs, seen) => ({
-    uid: uidOf(inputs.owner),
+    uid: uidOf(ownerName(inputs)),
     phase: phaseOf(seen),
     podIP: seen.address,
     hostIP: seen.hostAddress,

@@ -9,6 +9,7 @@ import { pathsOf } from "../../../cli/sandbox/state";
 import { all, render } from "../../../provider/command/command";
 import { ownersFolder } from "../../../provider/frame";
 import { digest } from "../../../provider/naming";
+import { ownerName } from "../../../provider/owner";
 import { objectOf } from "../../../provider/resource";
 import { type Outcome, openStack, type Program, type Stack } from "../../harness/engine";
 import { type SandboxNode, startSandbox } from "../../harness/sandbox";
@@ -144,11 +145,12 @@ export class Bed implements AsyncDisposable {
     const commands = each.spec.plan(inputs, undefined);
     const done = commands.slice(0, steps(commands.length));
     const claims = `${ownersFolder}/${objectOf(each.spec, inputs)}`;
+    const owner = ownerName(inputs);
     await shell(
       this.box,
       `mkdir -p '${ownersFolder}'
 read -r boot < /proc/sys/kernel/random/boot_id
-printf '%s %s - %s\\n.\\n' '${digest(inputs.owner)}' "$boot" '${inputs.owner}' > '${claims}'
+printf '%s %s - %s\\n.\\n' '${digest(owner)}' "$boot" '${owner}' > '${claims}'
 set +eu
 ${done.length === 0 ? "" : render(all(...done), { reveal: true })}`,
       each.title,
