@@ -1,0 +1,27 @@
+import { execFileSync } from "node:child_process";
+import { describe, expect, test } from "vitest";
+import { inodeFunction } from "../../provider/facts/inode";
+
+const shells = [["dash"], ["bash", "--posix"], ["busybox", "sh"]] as const;
+
+describe.each(shells)("in %s", (program, ...args) => {
+  const inodeOf = (path: string): string =>
+    execFileSync(program, [...args, "-euc", `${inodeFunction}\ninode_of "$1"\necho "$inode $mounted"`, "sh", path], {
+      encoding: "utf8",
+    }).trimEnd();
+  const stat = (path: string): string => execFileSync("stat", ["-Lc", "%i", "--", path], { encoding: "utf8" }).trim();
+
+  test.each(["/proc/self/ns/net", "/sys/fs/cgroup", "/proc/sys"])("the number of %s is that of stat(1)", (path) => {
+    // A kernel before 5.14 does not tell it.
+    expect([stat(path), ""]).toContain(inodeOf(path).split(" ")[0]);
+  });
+
+  test("a mount has a number of its own", () => {
+    const [first, second] = ["/", "/proc"].map((path) => inodeOf(path).split(" ")[1]);
+    expect(first).not.toBe(second);
+  });
+
+  test("what cannot be opened has none, and nothing is said", () => {
+    expect(inodeOf("/proc/self/nothing")).toBe(" ".trimEnd());
+  });
+});
