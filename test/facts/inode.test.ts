@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { inodeFunction } from "../../provider/facts/inode";
 
-const shells = [["dash"], ["bash", "--posix"], ["busybox", "sh"]] as const;
+const shells = [["dash"], ["bash"], ["busybox", "sh"]].filter(([name]) => existsSync(`/usr/bin/${name}`));
 
-describe.each(shells)("in %s", (program, ...args) => {
+describe.each(shells)("in %s", (...shell) => {
+  const [program = "sh", ...args] = shell.filter((word) => word !== undefined);
   const inodeOf = (path: string): string =>
     execFileSync(program, [...args, "-euc", `${inodeFunction}\ninode_of "$1"\necho "$inode $mounted"`, "sh", path], {
       encoding: "utf8",
@@ -22,6 +24,6 @@ describe.each(shells)("in %s", (program, ...args) => {
   });
 
   test("what cannot be opened has none, and nothing is said", () => {
-    expect(inodeOf("/proc/self/nothing")).toBe(" ".trimEnd());
+    expect(inodeOf("/proc/self/nothing")).toBe("");
   });
 });
