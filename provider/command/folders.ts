@@ -16,7 +16,9 @@ export function refuseLinks(path: string): Command {
     `path=$1
 if [ -L "$path" ]; then echo "$path is a symbolic link; give the path that it leads to" >&2; return 1; fi
 while [ ! -d "$path" ]; do path=\${path%/*}; [ -n "$path" ] || path=/; done
-real=$(cd -P -- "$path" && pwd -P) || return 1
+cd -P -- "$path" || return 1
+real=$PWD
+cd /
 [ "$real" = "$path" ] || { echo "$path leads through a symbolic link; give the real path, $real" >&2; return 1; }`,
     path,
   );

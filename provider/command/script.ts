@@ -20,6 +20,20 @@ export function script(label: string, names: string | readonly string[], ...word
   return raw(label, `sh -c ${quote(parts.map(read).join("\n"))} barepod "$@"`, ...words);
 }
 
+/**
+ * The same, but another script is tried first, with the same words: for what is the usual case and can be done without a shell
+ * of its own. It runs in a fork of the frame's, without `set -e`. Whatever it cannot do is left to the second, and not spoken of.
+ */
+export function quickScript(
+  label: string,
+  first: string,
+  names: readonly string[],
+  ...words: readonly Word[]
+): Command {
+  const text = `( ${read(first)} ) 2>/dev/null || sh -c ${quote(names.map(read).join("\n"))} barepod "$@"`;
+  return raw(label, text, ...words);
+}
+
 /** A script's text without the lines that are comments: it travels with every frame. */
 function read(name: string): string {
   let text = texts.get(name);

@@ -7,6 +7,7 @@
  */
 import { quote } from "../command/quote";
 import type { Fact } from "../frame";
+import { inodeFunction } from "./inode";
 
 /** A share of processor time within each period, in microseconds. */
 export interface CpuQuota {
@@ -73,8 +74,9 @@ const files = [
  */
 export function cgroupAt(path: string): Fact<CGroupState> {
   return {
-    // Everything but the inode is read by the shell itself: no process for each file.
+    // The shell reads everything by itself: no process for each file.
     script: `p=${quote(path)}
+${inodeFunction}
 ${findHierarchies}
 first='' found='' missing=''
 for h in $hierarchies; do
@@ -83,7 +85,10 @@ first=\${first:-$h}
 if [ -d "$h/$p" ]; then found=y; else missing="$missing $h"; fi
 done
 [ -n "$found" ] || return 0
-[ ! -d "$first/$p" ] || stat -c 'ident %i' -- "$first/$p" || return 1
+if [ -d "$first/$p" ]; then
+inode_of "$first/$p"
+if [ -n "$inode" ]; then echo "ident $inode"; else stat -c 'ident %i' -- "$first/$p" || return 1; fi
+fi
 case $v1$u in .) echo version v2 ;; y) echo version v1 ;; *) echo version hybrid ;; esac
 echo "missing$missing"
 for n in ${files.join(" ")}; do

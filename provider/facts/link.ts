@@ -81,19 +81,26 @@ ${heldFunction}
 veth_held
 veth_ends=
 if [ -d /proc/sys/net/ipv4/conf/${link} ]; then
-veth_ends=$(ip -force -batch - 2>/dev/null <<'end' | veth_lines host
+# Both in one substitution, taken apart afterwards: a pipe for each would cost three more processes.
+veth_ends=$(
+ip -force -batch - 2>/dev/null <<'end'
 addr show dev ${link}
 route show dev ${link}
 end
-[ ! -e "$veth_pin" ] || nsenter --net="$veth_pin" ip -force -batch - 2>/dev/null <<'end' | veth_lines inner
+echo inner
+[ ! -e "$veth_pin" ] || nsenter --net="$veth_pin" ip -force -batch - 2>/dev/null <<'end'
 addr show dev ${interfaceName}
 route show dev ${interfaceName}
 addr show dev lo
 end
 )
+[ "$veth_ends" != inner ] || veth_ends=
 fi
 if [ -n "$veth_ends$veth_address" ]; then
-printf '%s\\n' "$veth_ends"
+if [ -n "$veth_ends" ]; then veth_lines host <<end
+$veth_ends
+end
+else echo; fi
 if [ -n "$veth_address" ]; then echo "reserved $veth_address"; fi
 if [ -e "$veth_file" ] && read -r veth_published < "$veth_file"; then echo "published $veth_published"; fi
 ${readPodRange}
@@ -104,10 +111,11 @@ fi`,
   };
 }
 
-/** `veth_lines SIDE` turns what `ip addr` and `ip route` print into one line for each thing that counts. */
+/** `veth_lines SIDE` turns what `ip addr` and `ip route` print into one line for each thing that counts; after a line `inner` it is the other side. */
 export const linesFunction = `veth_lines() {
 while read -r one two three four five rest; do
 case $one in
+inner) if [ "$1" = host ]; then set -- inner; fi ;;
 *:)
 case $three in *[\\<,]UP[\\>,]*) three=up ;; *) three=down ;; esac
 if [ "$1" = host ]; then echo "ident \${one%:}"; fi

@@ -1,6 +1,7 @@
 /** Namespaces that are kept by pins: files on which nsfs is mounted (namespaces(7)). */
 import { quote } from "../command/quote";
 import type { Fact } from "../frame";
+import { inodeFunction } from "./inode";
 
 /** The kinds of namespaces that can be kept, by the names that they have in /proc/PID/ns. */
 export const namespaceTypes = ["net", "uts", "ipc", "mnt", "cgroup", "pid"] as const;
@@ -47,11 +48,24 @@ pause='' found='' complete=ident
 set --
 for t in ${namespaceTypes.join(" ")}; do [ ! -e "$t" ] || set -- "$@" "$t"; done
 [ $# -gt 0 ] || return 0
+${inodeFunction}
+inode_of .
+folder=$mounted pins=''
+if [ -n "$inode" ]; then
+# A pin is seen through a mount of its own, and nsfs numbers its files from 4026531832 to 4294967295.
+for t do
+[ -f "$t" ] && inode_of "$t" && [ "$mounted" != "$folder" ] || continue
+case $inode in 4[0-2]????????) pins="\${pins}nsfs $inode $t
+" ;; esac
+done
+nsfs=nsfs
+else
 # All of nsfs has one device number.
 pins=$(stat -Lc '%d %i %n' -- /proc/self/ns/net "$@") || return 1
 nsfs=\${pins%% *} pins="\${pins#*
 }
 "
+fi
 while [ -n "$pins" ]; do
 t=\${pins%%
 *} pins=\${pins#*

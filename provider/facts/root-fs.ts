@@ -89,7 +89,9 @@ ${looks.join("\n")}
 export function overlayAt(place: RootFsPlace): Fact<RootFsState> {
   return {
     script: `${begin(place)}
-found=$(barepod_target=${quote(escapeMountPath(place.path))} barepod_upper=",upperdir=$s/upper," awk '
+found=
+# Where not even the folder above is there, nothing is mounted.
+[ -z "$begun" ] && [ ! -d "\${p%/*}" ] || found=$(barepod_target=${quote(escapeMountPath(place.path))} barepod_upper=",upperdir=$s/upper," awk '
 $5 == ENVIRON["barepod_target"] {
   for (i = 7; $i != "-"; i++);
   line = $3 $4

@@ -94,8 +94,8 @@ END
 
 offer_message() { # the file for the container's last words: an empty one for every start, which any user of the container
   # may write, and none of the node
-  [ -d "$logs" ] || (umask 022 && mkdir -p "$logs") || return
-  [ -d "$logs/.last" ] || mkdir "$logs/.last" || return
+  # shellcheck disable=SC2174 # the folders on the way are for all, as a kubelet's
+  [ -d "$logs/.last" ] || (umask 022 && mkdir -p -m 700 "$logs/.last") || return
   last=$logs/.last/termination-log
   [ ! -e "$last" ] || rm -f "$last" || return
   umask 0

@@ -10,7 +10,7 @@
 prepare() { # what must be there before a start. As a kubelet does, it keeps trying. Fails once the container is to end
   [ -e "$dir/keeper.prepare" ] || return 0
   pause=1
-  while ! (flock 9 && exec "$bin/prepare.sh" "$dir" "$name") 9>> "$dir/keeper.prepare.lock" 2> "$dir/$name/lack"; do
+  while ! prepare_once 2> "$dir/$name/lack"; do
     # Renamed, so that nobody sees it empty while it is looked at again.
     mv -f "$dir/$name/lack" "$dir/$name/error"
     put "$dir/$name/state" "waiting CreateContainerConfigError"
@@ -20,6 +20,21 @@ prepare() { # what must be there before a start. As a kubelet does, it keeps try
     [ "$pause" -le 10 ] || pause=10
   done
   [ ! -e "$dir/$name/state" ] || rm -f "$dir/$name/state"
+}
+
+prepare_once() { # one after the other, where several may be at the same files; otherwise without programs of their own
+  if is_only_one; then
+    # As prepare.sh itself, it is not who a TERM to the supervisors is meant for.
+    (trap '' TERM; set -- "$dir" "$name"; . "$bin/prepare.sh")
+  else (flock 9 && exec "$bin/prepare.sh" "$dir" "$name") 9>> "$dir/keeper.prepare.lock"
+  fi
+}
+
+is_only_one() { # whether the group has one container, and no volumes, which are filled anew from outside
+  [ ! -d "$dir/volumes.d" ] || return 1
+  while IFS=$tab read -r key one _; do
+    [ "$key" != container ] || [ "$one" = "$name" ] || return 1
+  done < "$dir/keeper.spec"
 }
 
 collect_message() { # writes why the container was killed, and its last words, as far as a kubelet reads them

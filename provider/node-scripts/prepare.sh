@@ -1,5 +1,6 @@
 #!/bin/sh
-# What must be there before the containers of a group start: the keeper calls it before each start.
+# What must be there before the containers of a group start: the keeper calls it before each start, or reads it within a
+# fork of its own, where nobody else can be at the same.
 #
 #   prepare.sh DIR NAME    for the container NAME of the group kept in DIR, and for the volumes of all
 #   prepare.sh DIR -       only the volumes, whose sources have changed
@@ -20,10 +21,16 @@ tab='	' newline='
 '
 dir=$1 container=${2--}
 bin=${0%/*}
-# shellcheck source=provider/node-scripts/volumes.sh
-. "$bin/volumes.sh"
-# shellcheck source=provider/node-scripts/tokens.sh
-. "$bin/tokens.sh"
+# Read only when they are needed, as most pods have neither: renew_at and issuer come from the second.
+sources='' renew_at=''
+load_sources() {
+  [ -z "$sources" ] || return 0
+  sources=yes
+  # shellcheck source=provider/node-scripts/volumes.sh
+  . "$bin/volumes.sh"
+  # shellcheck source=provider/node-scripts/tokens.sh
+  . "$bin/tokens.sh"
+}
 
 say() { # what is missing, and ends
   printf '%s\n' "$1" >&2
@@ -67,6 +74,7 @@ check_environment() { # what the launcher would fail to find
   # One by one: read(1) would take two TABs, around a prefix that is empty, for one.
   while read -r line; do
     case $line in envfile"$tab"* | envline"$tab"* | envdir"$tab"*) ;; *) continue ;; esac
+    load_sources
     rest=${line#*"$tab"}
     variable=${rest%%"$tab"*} rest=${rest#*"$tab"}
     need=${rest#*"$tab"}
@@ -98,7 +106,10 @@ check_host_paths() {
 }
 
 case $container in
-  - | +) render_volumes || exit ;;
+  - | +)
+    load_sources
+    render_volumes || exit
+    ;;
   *)
     if [ -e "$dir/network.spec" ]; then
       # shellcheck source=provider/node-scripts/prepare-network.sh
@@ -106,9 +117,12 @@ case $container in
       prepare_network || exit
     fi
     [ ! -e "$dir/host.paths" ] || check_host_paths
-    render_volumes || exit
+    if [ -d "$dir/volumes.d" ]; then
+      load_sources
+      render_volumes || exit
+    fi
     [ ! -e "$dir/$container/conf" ] || check_environment
     ;;
 esac
-[ "$container" = - ] || await_renewal
+[ "$container" = - ] || [ -z "$renew_at" ] || await_renewal
 exit 0

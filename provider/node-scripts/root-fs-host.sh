@@ -6,10 +6,9 @@
 #   image STATE PROGRAM...    makes their image the one of the overlay in folder STATE
 #
 # Nothing on the node is run but the dynamic loader, which lists what a program would load.
-nl='
-'
 tab=$(printf '\t')
 # Lines of absolute paths: what to copy (files; links, with a tab and where they lead), the folders that must be there, the programs looked at.
+# shellcheck disable=SC2154 # nl is of root-fs-image.sh
 entries=$nl folders=$nl programs=$nl
 
 # Sets `program` to the path of a program that is given as such a path, or as a name in PATH.
@@ -227,12 +226,13 @@ finish() (
   fi
 )
 
-# The key of an image: what the programs are, and the libraries, whose every update renews the loader's cache.
-image_key() {
+# Sets `parts`, what the programs are, and the libraries, whose every update renews the loader's cache; and `sum`, by which
+# their image has its name.
+sum_up() {
   cache=
   [ ! -e /etc/ld.so.cache ] || cache=/etc/ld.so.cache
-  sum=$(stat -L -c '%n %s %Y %i' -- "$@" ${cache:+"$cache"} | sha256sum)
-  printf 'host-%.32s' "$sum"
+  parts=$(stat -L -c '%n %s %Y %i' -- "$@" ${cache:+"$cache"})
+  sum=$(printf '%s\n' "$parts" | sha256sum)
 }
 
 task=$1
@@ -252,6 +252,7 @@ case $task in
       set -- "$@" "$program"
       shift
     done
-    use_image "$state" "$(image_key "$@")" copy "$@"
+    sum_up "$@"
+    use_image "$state" "$(printf 'host-%.32s' "$sum")" copy "$@"
     ;;
 esac

@@ -15,6 +15,8 @@ set -f
 umask 022
 unset CDPATH
 images=/var/lib/barepod/images
+nl='
+'
 
 fail() {
   printf '%s\n' "$1" >&2
@@ -73,7 +75,8 @@ register() {
   mkdir -p -m 755 -- "$state/upper" "$state/work" "$images/$key.users"
   umask 022
   ln -sfn -- "$images/$key" "$state/lower"
-  : >"$images/$key.users/${state##*/}"
+  # What tells it, where one line of programs does, spares the next overlay to ask for the key: root-fs-known.sh.
+  printf '%s' "${parts:+$parts$nl}" >"$images/$key.users/${state##*/}"
 }
 
 # A process of its own: its lock outlasts what it has to tidy up.
@@ -130,7 +133,12 @@ drop_one() {
 # Removes what has lost its name, which may take long; what an interrupted try left there too.
 empty_trash() {
   set +f
-  rm -rf -- "$images"/*.gone.* "$images"/layers/*.gone.*
+  set -- "$images"/*.gone.* "$images"/layers/*.gone.*
   set -f
-  rmdir -- "$images/layers" "$images" 2>/dev/null || :
+  # A pattern that nothing fits stands for itself.
+  [ -e "$1" ] || shift
+  if [ $# -gt 1 ] || [ -e "$1" ]; then
+    rm -rf -- "$@"
+    rmdir -- "$images/layers" "$images" 2>/dev/null || :
+  fi
 }

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { all, type Command, either, raw, render, sh } from "../command/command";
 import { makeFolder, refuseLinks, removeFolder } from "../command/folders";
 import { underLock } from "../command/lock";
-import { script } from "../command/script";
+import { quickScript, script } from "../command/script";
 import { OwnershipError } from "../errors";
 import {
   folderAt,
@@ -219,7 +219,7 @@ function planOverlay(inputs: RootFsInputs, seen: RootFsState | undefined): Comma
     refuseLinks(inputs.path),
     ...(seen === undefined ? guarded(inputs, forget(inputs)) : []),
     archive === undefined
-      ? script("make the image", host, "image", state, ...programs(inputs))
+      ? quickScript("make the image", "root-fs-known", host, "image", state, ...programs(inputs))
       : script("make the image", unpacker, "image", state, archive, archiveSha256),
     ...guarded(inputs, makeFolder(inputs.path)),
     mountOverlay(inputs),

@@ -310,15 +310,20 @@ const make = `if [ -n "$5" ]; then veth_mtu=$5; else
 ${readNodeMtu}
 fi
 if [ ! -e "$2" ]; then echo "there is no network namespace at $2: its Namespace needs the type net" >&2
-elif {
-echo "link add name $1 mtu $veth_mtu type veth peer name $3 mtu $veth_mtu netns /proc/self/fd/9"
-echo "link set dev $1 alias \\"$4\\""
+else
 # Without a link-local address the node sends no router solicitations, and takes no advertisements from a container.
-if [ -d /proc/sys/net/ipv6 ]; then echo "link set dev $1 addrgenmode none"; fi
-echo "link set dev $1 up"
-echo "addr replace $veth_gateway/32 dev $1"
-echo "route replace $veth_address/32 dev $1 scope host"
-} | ip -batch - 9< "$2"; then return 0; fi
+veth_mode=
+if [ -d /proc/sys/net/ipv6 ]; then veth_mode="link set dev $1 addrgenmode none"; fi
+if ip -batch - 9< "$2" <<end
+link add name $1 mtu $veth_mtu type veth peer name $3 mtu $veth_mtu netns /proc/self/fd/9
+link set dev $1 alias "$4"
+$veth_mode
+link set dev $1 up
+addr replace $veth_gateway/32 dev $1
+route replace $veth_address/32 dev $1 scope host
+end
+then return 0; fi
+fi
 if [ -n "$veth_fresh" ] && [ ! -d "/proc/sys/net/ipv4/conf/$1" ]; then rm -f -- "${addressPool}/$veth_address"; fi
 return 1`;
 

@@ -45,7 +45,10 @@ function greeting(nonce: string): string {
     "unset CDPATH ENV BASH_ENV; umask 022; cd /\n",
     `[ -d ${RUN_DIRECTORY} ] || mkdir -p -m 700 ${RUN_DIRECTORY} </dev/null 2>/dev/null\n`,
     "read -r _ _ _ _ barepod_group _ </proc/$$/stat\n",
-    'printf "%s %s %s" "$barepod_group" "$(uname -m)" "$(id -u)"\n',
+    // Linux 6.1 and later; and the second number is the effective user's.
+    "barepod_machine=; { read -r barepod_machine </proc/sys/kernel/arch; } 2>/dev/null || barepod_machine=$(uname -m)\n",
+    'barepod_user=; while read -r barepod_each _ barepod_user _; do [ "$barepod_each" != Uid: ] || break; done </proc/self/status\n',
+    'printf "%s %s %s" "$barepod_group" "$barepod_machine" "${barepod_user:-$(id -u)}"\n',
     markerText(nonce, 1, STATUS.batchEnd),
   ].join("");
 }

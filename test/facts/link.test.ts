@@ -81,6 +81,20 @@ default via 10.244.0.1 linkdown
     lines: ["ident 7", "host link down 1500", "host address 10.244.0.1/32"],
   },
   { name: "nothing", side: "inner", output: "", lines: [] },
+  {
+    name: "the node's end and the other one",
+    side: "host",
+    output: `7: bp1@if2: <BROADCAST,UP> mtu 1500 qdisc noqueue
+    inet 10.244.0.1/32 scope global bp1
+inner
+2: eth0@if7: <BROADCAST,UP> mtu 1400 qdisc noqueue
+default via 10.244.0.1
+1: lo: <LOOPBACK,UP> mtu 65536 qdisc noqueue`,
+    lines: [
+      ...["ident 7", "host link up 1500", "host address 10.244.0.1/32"],
+      ...["inner link up 1400", "inner route default via 10.244.0.1", "loopback link up 65536"],
+    ],
+  },
 ];
 
 describe.each(shells)("in %s", (...shell) => {
