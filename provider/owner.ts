@@ -43,7 +43,7 @@ export function unpacked(text: string, owner: string): string {
   );
 }
 
-/** In place of `owner` and the digest, which is a file's name. */
+/** In place of `owner` and the digest of the name. */
 const own = "owner . ";
 
 function onClaims(text: string, change: (line: string) => string): string {

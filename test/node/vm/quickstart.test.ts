@@ -72,7 +72,7 @@ describe("the quickstart on a machine with systemd and cgroup v2", { timeout: 15
       await machine.eventually(`[ "$(cat /proc/sys/kernel/random/boot_id)" != ${boot} ]`, 14 * minutes);
       expect(await machine.eventually("systemctl is-active barepod", 5 * minutes)).toBe("active");
       expect(await machine.eventually(page)).toContain("Hello from a pod");
-      expect(await sh("journalctl -b -1 -u barepod -o cat | tail -n 1")).toContain("Stopped barepod.service");
+      expect(await sh("journalctl -b -1 -u barepod -o cat | tail -n 2")).toContain("Stopped barepod.service");
       expect(changes(await stack.preview())).toEqual([]);
       expect(changes(await stack.refresh())).toEqual([]);
       expect(changes(await stack.preview())).toEqual([]);
