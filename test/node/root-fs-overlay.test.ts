@@ -39,6 +39,21 @@ describe.skipIf(obstacle)(
       expect(await node.listing()).toBe(before);
     });
 
+    test("finds an image that is there by what its overlays have noted, or else by its checksum", async () => {
+      const first = await node.create(one);
+      await node.sh("printf '#!/bin/sh\\nexit 1\\n' > /usr/local/sbin/sha256sum; chmod 755 /usr/local/sbin/sha256sum");
+      const second = await node.create(two);
+      await node.sh("rm /usr/local/sbin/sha256sum");
+      expect(await imagesThere()).toHaveLength(1);
+      await node.remove(second);
+      // As an earlier release has left it.
+      await node.sh(`for user in ${images}/*.users/*; do : > "$user"; done`);
+      const third = await node.create(two);
+      expect(await imagesThere()).toHaveLength(1);
+      await Promise.all([node.remove(first), node.remove(third)]);
+      expect(await node.listing()).toBe(before);
+    });
+
     test("makes the image once when twenty ask for it at the same time", async () => {
       const paths = Array.from({ length: 20 }, (_, index) => `/srv/t/pod${index}`);
       const all = await Promise.all(paths.map((path) => node.create({ ...one, path, owner: `nonce/urn:${path}` })));
