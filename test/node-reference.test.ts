@@ -7,17 +7,17 @@ interface Parts<T> {
   readonly isKnown: Promise<boolean>;
   allResources(): Promise<Set<pulumi.Resource>>;
 }
-type Made = new <T>(
+type Made = new (
   resources: Set<pulumi.Resource>,
-  value: Promise<T>,
+  value: Promise<unknown>,
   isKnown: Promise<boolean>,
   isSecret: Promise<boolean>,
   all: Promise<Set<pulumi.Resource>>,
-) => pulumi.Output<T>;
+) => pulumi.Output<unknown>;
 
 const machine = { urn: pulumi.output("urn:machine"), __pulumiResource: true } as unknown as pulumi.Resource;
 
-function output<T>(value: T, isKnown: boolean, isSecret: boolean): pulumi.Output<T> {
+function output(value: unknown, isKnown: boolean, isSecret: boolean): pulumi.Output<unknown> {
   const from = new Set([machine]);
   const Output = pulumi.Output as unknown as Made;
   return new Output(
@@ -36,7 +36,7 @@ it.each([
   { title: "a secret that is not known yet", value: undefined, known: false, secret: true },
   { title: "what is known in part", value: { host: pulumi.unknown, port: 22 }, known: false, secret: true },
 ])("takes nothing from $title but its dependencies", async ({ value, known, secret }) => {
-  const given = output<unknown>(value, known, secret);
+  const given = output(value, known, secret);
   expect((await (given as unknown as Parts<unknown>).allResources()).size).toBe(1);
   const bare = withoutDependencies(given);
   const { promise, isKnown, allResources } = bare as unknown as Parts<unknown>;
