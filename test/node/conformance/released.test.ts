@@ -10,6 +10,7 @@ import type { ConnectionArgs } from "barepod";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ownersFolder } from "../../../provider/frame";
 import { digest } from "../../../provider/naming";
+import { ownerName } from "../../../provider/owner";
 import { objectOf } from "../../../provider/resource";
 import { nodeSpec } from "../../../provider/resources/node";
 import { type Deployment, engineObstacle, type Outcome, openStack, type Stack } from "../../harness/engine";
@@ -42,7 +43,7 @@ function withoutPositions(key: string, value: unknown): unknown {
 /** Makes the node the one that the fixture tells of. */
 async function claimNode(node: SandboxNode, fixture: Deployment): Promise<void> {
   const { inputs } = fixture.deployment.resources.find(({ type }) => type.endsWith("barepod:Node")) ?? {};
-  const owner = inputs?.["owner"] as string;
+  const owner = ownerName(inputs as never);
   const claims = `${ownersFolder}/${objectOf(nodeSpec, inputs as never)}`;
   const script = 'mkdir -p "${1%/*}" && printf "%s\\n.\\n" "$3 $(cat /proc/sys/kernel/random/boot_id) - $2" > "$1"';
   await node.exec(["sh", "-c", script, "sh", claims, owner, digest(owner)]);
