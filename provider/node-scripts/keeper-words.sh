@@ -64,9 +64,18 @@ look_how_it_goes() { # sets pending: not started yet · busy: has not come to re
   esac
   [ -z "$state" ] || return 0
   if ! find_main; then pending=1; return 0; fi
+  # Without probes and hooks its supervisor says so a moment later: who reads before that would have to look again.
+  if [ "$kind" != init ] && [ ! -e "$dir/$name/ready" ] && ! has_actions; then pending=1; return 0; fi
   running=1
   [ "$what" = S ] || busy=1
   [ ! -e "$dir/$name/last" ] || crashed=1
+}
+
+has_actions() {
+  for file in startup readiness liveness postStart preStop; do
+    [ ! -e "$dir/$name/$file" ] || return 0
+  done
+  return 1
 }
 
 stop() {
