@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -111,19 +112,21 @@ describe.skipIf(obstacle)("sshd that stops answering", { timeout: 60_000 }, () =
   test("the deadline passes, the error says that the node does not answer", async () => {
     await using sshd = await startSshd();
     const session = await openSession("stopped", { ...sshd.connection, dialErrorLimit: 1, perDialTimeout: 1 });
+    const begun = mkdtempSync(join(tmpdir(), "barepod-"));
+    const script = (name: string) => `: > ${begun}/${name}; sleep 9; echo`;
     const runs = [false, true].map((lock) =>
-      settle(session.run({ script: "sleep 3; echo", lock, deadlineMs: 1000, label: "ask" })),
+      settle(session.run({ script: script(`lock-${lock}`), lock, deadlineMs: 3000, label: "ask" })),
     );
     const patient = settle(
-      session.run({ script: "sleep 3; echo", deadlineMs: 50_000, repeatable: true, label: "wait" }),
+      session.run({ script: script("patient"), deadlineMs: 50_000, repeatable: true, label: "wait" }),
     );
-    await sleep(300);
+    await until(() => readdirSync(begun).length === 3);
     sshd.signal("SIGSTOP");
     const began = performance.now();
     for (const error of await Promise.all(runs)) {
       expect(error).toMatchObject({ timedOut: true });
       expect(String(error)).toMatch(
-        /no answer from stopped .* within 1 s: ask\nthe node does not answer at all, so it may still be running/,
+        /no answer from stopped .* within 3 s: ask\nthe node does not answer at all, so it may still be running/,
       );
     }
     expect(performance.now() - began).toBeLessThan(10_000);
@@ -132,6 +135,7 @@ describe.skipIf(obstacle)("sshd that stops answering", { timeout: 60_000 }, () =
     sshd.signal("SIGCONT");
     await until(() => sshd.processes().length > 0);
     expect((await session.run({ script: "echo back" })).stdout.toString()).toBe("back\n");
+    rmSync(begun, { recursive: true });
   });
 
   test("without a deadline the heartbeat notices", async () => {
