@@ -25,7 +25,7 @@ import { ownerName } from "./owner";
 import { type Progress, progressFor } from "./progress";
 import { type NodeInputs, objectOf, type Spec } from "./resource";
 import { maskFor } from "./secrets";
-import { type Connection, openSession, type Session } from "./ssh/pool";
+import { type Connection, openSession, type Reply, type Request, type Session } from "./ssh/pool";
 
 /** How often a plan is made anew because the object changed meanwhile: a container that starts again does so for a while. */
 const attempts = 8;
@@ -108,9 +108,12 @@ export class Operation<I extends NodeInputs, S> {
     if (prepare === undefined) return;
     const session = await this.#session();
     if (this.#spec.needsPrograms?.(this.#inputs) === true) await ensurePrograms(session);
-    const before = session.frames;
-    this.#inputs = await prepare(this.#inputs, { session, progress: this.progress });
-    this.#frames += session.frames - before;
+    const { description, machine } = session;
+    const run = (request: Request): Promise<Reply> => {
+      this.#frames += 1;
+      return session.run(request);
+    };
+    this.#inputs = await prepare(this.#inputs, { session: { run, description, machine }, progress: this.progress });
   }
 
   /** Makes the object as wanted. */

@@ -11,7 +11,7 @@ import { ownerName } from "./owner";
 import type { Progress } from "./progress";
 import { secretPath } from "./secrets";
 import { type Connection, checkConnection } from "./ssh/connection-args";
-import type { Session } from "./ssh/request";
+import type { Runner } from "./ssh/request";
 
 /** What every resource on a node gets besides its own inputs. */
 export interface NodeInputs {
@@ -96,8 +96,8 @@ export interface Spec<I extends NodeInputs, S> {
 
 /** What {@link Spec.prepare} works with. */
 export interface Preparation {
-  /** The node's session; with {@link Spec.needsPrograms} this release's programs are there. */
-  readonly session: Session;
+  /** The node's session, which counts what this operation asks; with {@link Spec.needsPrograms} this release's programs are there. */
+  readonly session: Runner;
   readonly progress: Progress;
 }
 

@@ -1,4 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sh } from "../provider/command/command";
 import { ConnectionError } from "../provider/errors";
 import { optional, path, required, text, unknownValue } from "../provider/fields";
@@ -16,12 +19,18 @@ const node = vi.hoisted(() => ({
   /** How many frames it answers. */
   limit: Number.POSITIVE_INFINITY,
   remembered: [] as unknown[],
+  /** What the session has sent, for this operation and for others. */
+  frames: 0,
 }));
 vi.mock("../provider/ssh/pool", () => ({
   rememberConnection: (_: string, connection: unknown) => node.remembered.push(connection),
   openSession: async () => ({
     description: "edge (192.0.2.10)",
+    get frames() {
+      return node.frames;
+    },
     run: async ({ script }: { script: string }) => {
+      node.frames += 1;
       node.sent.push(script);
       if (node.failure !== undefined) throw node.failure;
       if (node.sent.length > node.limit) throw new Error("it never ends");
@@ -247,6 +256,43 @@ it("remembers no connection of which a part is unknown", async () => {
 it("refuses to read what is not in state: nothing can be imported", async () => {
   await expect(thing.read?.("edge:/srv/thing", {})).rejects.toThrow(/adopt: true/);
   expect(node.sent).toEqual([]);
+});
+
+describe("the count of an operation's frames", () => {
+  const file = join(mkdtempSync(join(tmpdir(), "frames-")), "frames");
+  const counted = async (asks: number) => {
+    vi.stubEnv("BAREPOD_FRAMES_FILE", file);
+    const asking = handler(
+      defineSpec<ThingInputs, { size: string }>({
+        type: "Thing",
+        identity: ["path"],
+        fields: { path: required(path()) },
+        observe: () => ({ script: "look", parse: (size) => ({ size }) }),
+        plan: () => [],
+        undo: () => [],
+        drift: () => ({}),
+        prepare: async (its, { session }) => {
+          for (let done = 0; done < asks; done += 1) await session.run({ script: "ask", label: "a question" });
+          // Another operation on the same connection.
+          node.frames += 1;
+          return its;
+        },
+      }),
+    );
+    await asking.create(inputs);
+    return JSON.parse(readFileSync(file, "utf8").trim().split("\n").at(-1) ?? "") as unknown;
+  };
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+  afterAll(() => {
+    rmSync(dirname(file), { recursive: true });
+  });
+
+  it("has what its preparation asks, and nothing that others send meanwhile", async () => {
+    expect(await counted(0)).toMatchObject({ operation: "create", frames: 1 });
+    expect(await counted(2)).toMatchObject({ operation: "create", frames: 3 });
+  });
 });
 
 describe("a node that cannot be reached", () => {

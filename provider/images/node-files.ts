@@ -1,6 +1,6 @@
 /** Files of an image that lie on a node: a folder, or the members of a tar archive, read through the session. */
 import { quote } from "../command/quote";
-import type { Session } from "../ssh/pool";
+import type { Runner } from "../ssh/pool";
 import { UnusableImage } from "./image-error";
 import type { ImageFiles } from "./image-files";
 
@@ -11,7 +11,7 @@ const imageNames = "oci-layout|index\\.json|manifest\\.json|repositories|blobs/.
 const MOST_NAMES = 20_000;
 
 /** The files below a folder of the node. */
-export function folderFiles(session: Session, folder: string): ImageFiles {
+export function folderFiles(session: Runner, folder: string): ImageFiles {
   const at = (path: string) => quote(`${folder}/${path}`);
   return {
     list: async () => {
@@ -24,7 +24,7 @@ export function folderFiles(session: Session, folder: string): ImageFiles {
 }
 
 /** The members of a tar archive on the node, compressed or not. Empty for the tar of a root file system. */
-export function archiveFiles(session: Session, archive: string): ImageFiles {
+export function archiveFiles(session: Runner, archive: string): ImageFiles {
   const file = quote(archive);
   let names: Promise<Map<string, { size: number; link?: string; name: string }>> | undefined;
   const list = () => {
@@ -57,13 +57,13 @@ export async function memberName(files: ImageFiles, path: string): Promise<strin
   return entry?.name ?? path;
 }
 
-async function bytes(session: Session, script: string): Promise<Buffer> {
+async function bytes(session: Runner, script: string): Promise<Buffer> {
   const reply = await session.run({ script, repeatable: true, deadlineMs: 600_000, label: "read the image's files" });
   if (reply.exitCode !== 0) throw new UnusableImage(reply.stderr.toString("utf8").trim() || "it cannot be read");
   return reply.stdout;
 }
 
-async function ask(session: Session, script: string): Promise<string> {
+async function ask(session: Runner, script: string): Promise<string> {
   return (await bytes(session, script)).toString("utf8");
 }
 

@@ -1,7 +1,7 @@
 /** Brings an image to the node, before a root file system is made of it. Loaded only when there is something to bring. */
 import { launcherPath } from "../node-programs";
 import type { Progress } from "../progress";
-import type { Session } from "../ssh/pool";
+import type { Runner } from "../ssh/pool";
 import { archiveSource } from "./archive";
 import { digestOf } from "./digest";
 import type { RegistrySettings } from "./endpoints";
@@ -31,7 +31,7 @@ export interface WantedImage {
 /** Where it is wanted. */
 export interface WantedOn {
   readonly node: string;
-  readonly session: Session;
+  readonly session: Runner;
   readonly progress: Progress;
 }
 
@@ -77,7 +77,7 @@ export async function prepareImage(wanted: WantedImage, on: WantedOn): Promise<I
   return { ...resolved, reference, source: "" };
 }
 
-function platformOf({ machine, description }: Session): { architecture: string } {
+function platformOf({ machine, description }: Runner): { architecture: string } {
   const architecture = architectures[machine];
   if (architecture === undefined)
     throw new ImageError({ what: `${description} is a ${machine} machine, which no image is made for here` });
@@ -133,7 +133,7 @@ async function membersOf(archive: FileSource, { layers }: ResolvedImage, nameOf:
 }
 
 /** The tar of a root file system: an image of one layer that says nothing of the process. */
-async function plainRoot(session: Session, path: string): Promise<ResolvedImage> {
+async function plainRoot(session: Runner, path: string): Promise<ResolvedImage> {
   const folder = path.slice(0, path.lastIndexOf("/")) || "/";
   const digest = await folderFiles(session, folder).digest(path.slice(path.lastIndexOf("/") + 1));
   const config = { entrypoint: [], cmd: [], env: [], user: "", workingDir: "" };

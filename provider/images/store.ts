@@ -2,7 +2,7 @@
 import { render } from "../command/command";
 import { script } from "../command/script";
 import { CommandError } from "../errors";
-import type { Reply, Request, Session } from "../ssh/pool";
+import type { Reply, Request, Runner } from "../ssh/pool";
 import { type ImageRecord, layerName, layerNames, readRecord, referenceMark } from "./record";
 import type { Layer } from "./resolve";
 
@@ -50,7 +50,7 @@ type Asked = [
 /** The images on a node, as one root file system sees them. `state` is its folder. */
 export class ImageStore {
   constructor(
-    readonly session: Session,
+    readonly session: Runner,
     readonly state: string,
     readonly launcher: string,
   ) {}

@@ -5,7 +5,7 @@ import type { Session } from "./request";
 import { NodeSession } from "./session";
 
 export type { Connection } from "./connection-args";
-export type { Reply, Request, Session } from "./request";
+export type { Reply, Request, Runner, Session } from "./request";
 
 interface Entry {
   /** Of the connection that it was made for; the connection itself is not kept. */

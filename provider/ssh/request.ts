@@ -44,22 +44,26 @@ export interface Reply {
   readonly durationMs: number;
 }
 
-/** A node's one connection, and the shells on it. */
-export interface Session {
+/** What asks something of a node. */
+export interface Runner {
   /**
    * Runs one request.
    *
    * @throws ConnectionError when there is no answer; a script that fails is a {@link Reply} with its exit code.
    */
   run(request: Request): Promise<Reply>;
-  /** Frames sent so far: what the benchmark counts. */
-  readonly frames: number;
-  /** Batches written so far, each one round trip for all the frames in it. */
-  readonly roundTrips: number;
   /** For messages: `edge-1 (192.0.2.10)`. */
   readonly description: string;
   /** The node's `uname -m`, for example `x86_64`. */
   readonly machine: string;
+}
+
+/** A node's one connection, and the shells on it. */
+export interface Session extends Runner {
+  /** Frames sent so far: what the benchmark counts. */
+  readonly frames: number;
+  /** Batches written so far, each one round trip for all the frames in it. */
+  readonly roundTrips: number;
   /** Waits for what is under way, then closes the connection. */
   close(): Promise<void>;
 }
