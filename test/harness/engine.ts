@@ -1,6 +1,6 @@
 /** The real Pulumi engine for tests: stacks with a state of their own, whose operations report what they did. */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
@@ -85,6 +85,8 @@ export interface Stack extends AsyncDisposable {
   import(deployment: Deployment): Promise<void>;
   /** The state as it lies on disk: what anybody sees who gets hold of it. */
   stateOnDisk(): string;
+  /** Where that is. */
+  readonly stateFile: string;
 }
 
 /** An exported state. */
@@ -230,18 +232,19 @@ class OpenStack implements Stack {
     await this.import({ version, deployment: { ...deployment, pending_operations: [] } });
   }
 
-  /** Waits until nobody writes the state any more, and takes the one before where the last one was cut off. */
+  /**
+   * Waits until nobody writes the state any more, and throws away what may have been cut off: the state itself is
+   * replaced in one step, but the file with its metadata, which nothing uses, is written in place before that.
+   */
   async #settle(): Promise<void> {
-    const backup = `${this.#stateFile}.bak`;
-    const read = (): string => [this.#stateFile, backup].map((file) => readFileSync(file, "utf8")).join("\0");
+    const read = (): string => readFileSync(this.stateFile, "utf8");
     for (let before = ""; before !== read(); await sleep(500)) before = read();
-    // The file back end does not write its state in one step.
-    if (!isJson(readFileSync(this.#stateFile, "utf8"))) copyFileSync(backup, this.#stateFile);
+    for (const file of [this.stateFile, `${this.stateFile}.bak`]) rmSync(`${file}.attrs`, { force: true });
   }
 
   async export({ reveal = false } = {}): Promise<Deployment> {
     if (reveal) return revealed(await this.#stack.exportStack()) as Deployment;
-    const { version, checkpoint } = JSON.parse(readFileSync(this.#stateFile, "utf8")) as {
+    const { version, checkpoint } = JSON.parse(readFileSync(this.stateFile, "utf8")) as {
       version: number;
       checkpoint: { latest: Deployment["deployment"] };
     };
@@ -253,10 +256,10 @@ class OpenStack implements Stack {
   }
 
   stateOnDisk(): string {
-    return readFileSync(this.#stateFile, "utf8");
+    return readFileSync(this.stateFile, "utf8");
   }
 
-  get #stateFile(): string {
+  get stateFile(): string {
     return join(this.#folder, "state", ".pulumi", "stacks", "conformance", `${this.#stack.name}.json`);
   }
 
@@ -325,15 +328,6 @@ class OpenStack implements Stack {
 function skipQueries(stack: PulumiStack): void {
   stack.outputs = async () => ({});
   stack.info = async () => undefined;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function stepsOf(events: readonly EngineEvent[], found: boolean): Step[] {
