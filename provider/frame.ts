@@ -71,24 +71,24 @@ export interface Alternative {
   readonly settle: Settlement;
 }
 
-/** The shell text that observes only. */
-export function observationFrame(
-  object: string,
-  fact: Fact<unknown>,
-  /** Waits for up to a second until the text differs from this one. */
-  options: { readonly changedFrom?: string } = {},
-): string {
-  const wait =
-    options.changedFrom === undefined
-      ? ""
-      : `\ntries=0
-while [ "$seen" = ${quote(options.changedFrom)} ] && [ "$tries" -lt 50 ]; do
+/** The shell text that observes only. The fact's text goes out as it comes: to keep it would cost a process. */
+export function observationFrame(object: string, fact: Fact<unknown>): string {
+  return `${functions(object, fact)}
+barepod_claims
+printf 'done %s\\n%s\\n' "$boot" "$claims"
+barepod_fact || exit 3`;
+}
+
+/** The same, which waits for up to a second until the observation's text differs from this one. */
+export function changeFrame(object: string, fact: Fact<unknown>, before: string): string {
+  return `${preamble(object, fact)}
+tries=0
+while [ "$seen" = ${quote(before)} ] && [ "$tries" -lt 50 ]; do
 sleep 0.02; tries=$((tries + 1)); fact=$(barepod_fact) || exit 3
 barepod_claims
 seen="$claims
 $fact"
-done`;
-  return `${preamble(object, fact)}${wait}
+done
 printf 'done %s\\n%s' "$boot" "$seen"`;
 }
 
@@ -124,13 +124,19 @@ export type Outcome =
 
 /** Reads a frame's output. */
 export function parseOutcome(output: string): Outcome {
-  const end = output.indexOf("\n");
+  const end = `${output}\n`.indexOf("\n");
   const [verdict, boot = "", plan, step, exitCode] = output.slice(0, end).split(" ");
-  const seen = readObservation(boot, output.slice(end + 1));
+  const seen = readObservation(boot, withoutLastNewlines(output.slice(end + 1)));
   if (verdict === "failed")
     return { kind: "failed", plan: Number(plan), step: Number(step), exitCode: Number(exitCode), seen };
   if (verdict === "done" || verdict === "stale") return { kind: verdict, seen };
   throw new Error("the node's answer is not one of a frame: something on the node writes into Barepod's shell");
+}
+
+/** What `$(…)` would have made of the fact's text. The newline between claims and fact stays. */
+function withoutLastNewlines(text: string): string {
+  const cut = text.replace(/\n+$/, "");
+  return cut.split("\n").every((line) => line === "" || line.startsWith("owner ")) ? `${cut}\n` : cut;
 }
 
 /** The observation's text of an object that is neither there nor claimed. */
@@ -155,6 +161,15 @@ export function readObservation(boot: string, text: string): Observation {
  * others around the claim `mine`.
  */
 function preamble(object: string, fact: Fact<unknown>, mine = ""): string {
+  return `${functions(object, fact, mine)}
+fact=$(barepod_fact) || exit 3
+barepod_claims
+seen="$claims
+$fact"`;
+}
+
+/** Sets `boot`, and how claims and fact are read. */
+function functions(object: string, fact: Fact<unknown>, mine = ""): string {
   return `o=${quote(`${ownersFolder}/${object}`)} barepod_mine=${quote(mine)}
 read -r boot < /proc/sys/kernel/random/boot_id
 barepod_claims() {
@@ -171,11 +186,7 @@ done < "$o"
 }
 barepod_fact() {
 ${fact.script}
-}
-fact=$(barepod_fact) || exit 3
-barepod_claims
-seen="$claims
-$fact"`;
+}`;
 }
 
 /**

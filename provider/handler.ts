@@ -42,16 +42,20 @@ const notInputs = ["__provider", "_barepod"];
 
 type State<I> = I & { readonly _barepod: Bookkeeping };
 
-/** Makes the dynamic provider of a spec. */
-export function handler<I extends NodeInputs, S>(spec: Spec<I, S>): dynamic.ResourceProvider {
-  const run = new Runner(spec);
+/** Makes the dynamic provider of a spec, or of one that is loaded when it is needed. */
+export function handler<I extends NodeInputs, S>(spec: Spec<I, S> | (() => Spec<I, S>)): dynamic.ResourceProvider {
+  let runner: Runner<I, S> | undefined;
+  const run = () => {
+    runner ??= new Runner(typeof spec === "function" ? spec() : spec);
+    return runner;
+  };
   return {
-    check: async (olds, news) => run.check(olds as Partial<I>, news as I),
-    diff: async (_id, olds, news) => run.diff(olds as State<I>, news as I),
-    create: async (inputs) => run.create(inputs as I),
-    update: async (_id, olds, news) => run.update(olds as State<I>, news as I),
-    read: async (id, props) => run.read(id ?? "", props as State<I>),
-    delete: async (_id, props) => run.delete(props as State<I>),
+    check: async (olds, news) => run().check(olds as Partial<I>, news as I),
+    diff: async (_id, olds, news) => run().diff(olds as State<I>, news as I),
+    create: async (inputs) => run().create(inputs as I),
+    update: async (_id, olds, news) => run().update(olds as State<I>, news as I),
+    read: async (id, props) => run().read(id ?? "", props as State<I>),
+    delete: async (_id, props) => run().delete(props as State<I>),
   };
 }
 

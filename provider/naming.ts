@@ -6,9 +6,15 @@ import { createHash } from "node:crypto";
 
 const safe = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
+/** An operation asks for those of an object and its owner again and again. */
+const digests = new Map<string, string>();
+
 /** The first `length` hexadecimal digits of a text's SHA-256. */
 export function digest(text: string, length = 16): string {
-  return createHash("sha256").update(text).digest("hex").slice(0, length);
+  const known = digests.get(text);
+  const all = known ?? createHash("sha256").update(text).digest("hex");
+  if (known === undefined && text.length < 500) digests.set(text, all);
+  return all.slice(0, length);
 }
 
 /**

@@ -9,6 +9,7 @@ import { CommandError, ConnectionError, InputError, messageOf, OwnershipError } 
 import {
   type Alternative,
   absentText,
+  changeFrame,
   type Fact,
   type Observation,
   type Outcome,
@@ -89,7 +90,13 @@ export class Operation<I extends NodeInputs, S> {
 
   async observe(): Promise<Observation> {
     // Without the lock, so that two shells share a refresh: what is half-made meanwhile is seen again by the next frame.
-    return (await this.#send(observationFrame(this.#object, this.#fact), { programs: false, quick: true })).seen;
+    const script = observationFrame(this.#object, this.#fact);
+    const session = await this.#session();
+    this.#frames += 1;
+    const about = { repeatable: true, label: this.#title() };
+    const reply = await session.run({ script, quick: true, terse: true, ...about });
+    if (reply.exitCode === 0) return parseOutcome(reply.stdout.toString("utf8")).seen;
+    return (await this.#send(script, { lock: false, programs: false })).seen;
   }
 
   /** What was seen, if it is there and ours. */
@@ -180,7 +187,7 @@ export class Operation<I extends NodeInputs, S> {
 
   /** Waits on the node, for at most a second, until the object looks different. */
   async #nextChange(seen: Observation): Promise<Observation> {
-    const script = `${observationFrame(this.#object, this.#fact, { changedFrom: seen.text })}`;
+    const script = changeFrame(this.#object, this.#fact, seen.text);
     return (await this.#send(script, { lock: false, programs: false })).seen;
   }
 
@@ -250,15 +257,14 @@ export class Operation<I extends NodeInputs, S> {
     );
   }
 
-  async #send(script: string, options: { lock?: boolean; programs?: boolean; quick?: boolean } = {}): Promise<Outcome> {
+  async #send(script: string, options: { lock?: boolean; programs?: boolean } = {}): Promise<Outcome> {
     const session = await this.#session();
     if (options.programs !== false && this.#spec.needsPrograms?.(this.#inputs) === true) await ensurePrograms(session);
     const slow = this.#spec.slow?.(this.#inputs);
     this.#frames += 1;
     const reply = await session.run({
       script,
-      lock: options.quick !== true && (options.lock ?? slow?.locked ?? slow === undefined),
-      quick: options.quick === true,
+      lock: options.lock ?? slow?.locked ?? slow === undefined,
       ...(slow === undefined ? {} : { deadlineMs: slow.deadlineMs }),
       repeatable: true,
       label: this.#title(),

@@ -67,7 +67,6 @@ class Project {
       HOME: process.env.HOME,
       PULUMI_BACKEND_URL: String(pathToFileURL(join(this.folder, "state"))),
       PULUMI_CONFIG_PASSPHRASE: "bench",
-      BAREPOD_FRAMES_FILE: this.framesFile,
       ...environment,
     };
   }
@@ -97,7 +96,7 @@ class Project {
   /** What an operation sent, by resource. */
   async framesOf(operation) {
     rmSync(this.framesFile, { force: true });
-    await operation();
+    await this.with({ BAREPOD_FRAMES_FILE: this.framesFile }, operation);
     return lines(this.framesFile);
   }
 

@@ -66,7 +66,11 @@ export async function runBatch(
     watch();
   };
   const lock = { holder: operator(), waitSeconds: LOCK_WAIT_SECONDS, onLocked };
-  const frames = jobs.map((job) => ({ sequence: worker.nextSequence(), script: job.request.script, ...stdinOf(job) }));
+  const frames = jobs.map((job) => {
+    const { script, terse } = job.request;
+    const sequence = worker.nextSequence();
+    return terse === true ? { sequence, script, terse } : { sequence, script, ...stdinOf(job) };
+  });
   watch();
   try {
     const { kind, note } = await worker.run(frames, onReply, options.lock ? lock : undefined);

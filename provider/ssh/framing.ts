@@ -7,6 +7,8 @@
  * A marker is a random nonce, the request's number and its exit code, always {@link MARKER_LENGTH} bytes; the shell prints
  * it itself on both streams. The output before it is taken as it is, so nothing is escaped, no temporary file is needed
  * and no process runs but the script's own.
+ *
+ * A terse frame answers on standard output alone, text and marker in one write; a batch that ends with one ends with it.
  */
 import { randomBytes } from "node:crypto";
 
@@ -17,6 +19,8 @@ export interface Frame {
   readonly script: string;
   /** Bytes that travel with the script, or a file on the node that is removed once it is open. */
   readonly stdin?: Uint8Array | { readonly file: string };
+  /** Its output is text, of which newlines at the end do not count, nor does standard error. Has no `stdin`. */
+  readonly terse?: boolean;
 }
 
 /** How a batch takes the node's lock. */
@@ -47,26 +51,34 @@ export function makeNonce(): string {
     .slice(1)}`;
 }
 
-/** The text of a batch: its frames in order, then the marker of its end. */
+/** The text of a batch: its frames in order, then the marker of its end, unless that is the number of the last, a terse one. */
 export function batchText(nonce: string, frames: readonly Frame[], end: number, lock?: Lock): string {
   const body = frames.map((frame) => frameText(nonce, frame, lock !== undefined)).join("");
+  if (frames.at(-1)?.sequence === end) return body;
   return (lock === undefined ? body : lockedText(nonce, body, end, lock)) + markerText(nonce, end, STATUS.batchEnd);
 }
 
 /** Prints a marker on both streams. Without a status it is the exit code of the command before. */
 export function markerText(nonce: string, sequence: number, status?: string): string {
-  const marker = nonce + sequence.toString(16).padStart(SEQUENCE_LENGTH, "0");
+  const marker = markerOf(nonce, sequence);
   if (status !== undefined) return `printf %s ${marker}${status} >&2; printf %s ${marker}${status}\n`;
   return `set -- $?; printf '${marker}%03d' "$1" >&2; printf '${marker}%03d' "$1"\n`;
+}
+
+function markerOf(nonce: string, sequence: number): string {
+  return nonce + sequence.toString(16).padStart(SEQUENCE_LENGTH, "0");
 }
 
 /**
  * `eval` of a quoted text, so that a syntax error or an `exit` ends the subshell and not the worker. Descriptor 9 is
  * closed, or a child that stays would hold the lock for as long as it lives.
  */
-function frameText(nonce: string, { sequence, script, stdin }: Frame, locked: boolean): string {
+function frameText(nonce: string, { sequence, script, stdin, terse }: Frame, locked: boolean): string {
   const unlock = locked ? " 9>&-" : "";
   const text = quote(script);
+  if (terse === true)
+    return `barepod_text=$( { set --; eval ${text}; } </dev/null 2>/dev/null${unlock} ); set -- $?
+printf '%s${markerOf(nonce, sequence)}%03d' "$barepod_text" "$1"\n`;
   const subshell = `( set --; eval ${text} )`;
   let command: string;
   if (stdin === undefined) command = `${subshell} </dev/null${unlock}`;

@@ -15,6 +15,11 @@ export interface Request {
   /** Takes a moment only and needs no lock (an observation): several of a tick share a shell and a round trip. */
   readonly quick?: boolean;
   /**
+   * Of the answer only text counts, without newlines at its end, and of standard error nothing: it then comes in one
+   * piece. A request that fails is to be made again without this, for its reason.
+   */
+  readonly terse?: boolean;
+  /**
    * Milliseconds from sending to the last byte of the answer; then the process group is killed on the node. Waiting for
    * a free shell, for the requests before it in its batch or for the lock does not count.
    *

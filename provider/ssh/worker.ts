@@ -64,6 +64,8 @@ export class Worker {
   isClosed = false;
   #nonce = makeNonce();
   #sequence = 1;
+  /** The numbers of frames that answer on standard output alone. */
+  readonly #terse = new Set<number>();
   #stdout = new SegmentScanner(this.#nonce);
   #stderr = new SegmentScanner(this.#nonce);
   #pending: [Segment[], Segment[]] = [[], []];
@@ -120,14 +122,19 @@ export class Worker {
     onReply: (reply: FrameReply) => void,
     lock?: Omit<Lock, "directory"> & { onLocked(): void },
   ): Promise<BatchEnd> {
-    const end = this.nextSequence();
+    const last = frames.at(-1);
+    const closes = lock === undefined && last?.terse === true;
+    const end = closes ? last.sequence : this.nextSequence();
+    for (const { sequence, terse } of frames) if (terse === true) this.#terse.add(sequence);
     return new Promise((resolve, reject) => {
       if (this.isClosed) return reject(new WorkerLostError(""));
       let kind: BatchEnd["kind"] = "done";
       let note = "";
       this.#onLost = reject;
       this.#onPair = ({ sequence, status, body }, { body: errors }) => {
-        if (sequence !== end) return onReply({ sequence, exitCode: Number(status), stdout: body, stderr: errors });
+        if (sequence !== end || closes) onReply({ sequence, exitCode: Number(status), stdout: body, stderr: errors });
+        if (sequence !== end) return;
+        if (closes) return resolve({ kind, note });
         if (status === STATUS.locked) return lock?.onLocked();
         if (status === STATUS.notLocked) {
           // Some shells say "Terminated" of the wait that ended, on standard error.
@@ -158,9 +165,10 @@ export class Worker {
   #read(stream: 0 | 1, scanner: SegmentScanner, chunk: Buffer): void {
     this.#pending[stream].push(...scanner.push(chunk));
     const [out, err] = this.#pending;
-    for (let stdout = out[0], stderr = err[0]; stdout && stderr; stdout = out[0], stderr = err[0]) {
+    for (let stdout = out[0]; stdout !== undefined; stdout = out[0]) {
+      const stderr = this.#terse.delete(stdout.sequence) ? { ...stdout, body: Buffer.alloc(0) } : err.shift();
+      if (stderr === undefined) break;
       out.shift();
-      err.shift();
       this.#onPair(stdout, stderr);
     }
   }

@@ -3,6 +3,7 @@ import { type Command, raw, sh } from "../../provider/command/command";
 import {
   type Alternative,
   absentText,
+  changeFrame,
   type Fact,
   observationFrame,
   parseOutcome,
@@ -134,7 +135,7 @@ while [ "$size" -gt 0 ]; do size=$((size - 1)); head -c "$size" ${file} | sh 2> 
   test("waits for a change, at most a second", async () => {
     await clean();
     const before = (await observe()).seen.text;
-    const waiting = run(observationFrame("Thing.x", thing, { changedFrom: before }));
+    const waiting = run(changeFrame("Thing.x", thing, before));
     await node.exec(["sh", "-c", "sleep 0.1; echo new > /srv/thing"]);
     expect((await waiting).seen.fact).toBe("ident 7\nnew");
   });

@@ -91,6 +91,30 @@ describe.skipIf(obstacle)("a session on an untouched sshd", { timeout: 60_000 },
     expect(session.roundTrips - roundTrips).toBeLessThanOrEqual(10);
   });
 
+  test("answers terse requests in text, without what they say on standard error, beside others", async () => {
+    const scripts = Array.from({ length: 12 }, (_, i) => `echo noise >&2; printf 'a\\n%s\\n\\n' ${i}; exit ${i}`);
+    const ask = (script: string, i: number) => session.run({ script, quick: true, terse: i % 3 !== 0 });
+    const replies = await Promise.all(scripts.map(ask));
+    replies.forEach(({ exitCode, stdout, stderr }, i) => {
+      const terse = i % 3 !== 0;
+      expect([exitCode, `${stdout}`, `${stderr}`]).toEqual([
+        i,
+        terse ? `a\n${i}` : `a\n${i}\n\n`,
+        terse ? "" : "noise\n",
+      ]);
+    });
+  });
+
+  test("goes on after a terse request that is no shell text, or reads its standard input", async () => {
+    const { exitCode } = await session.run({ script: "if (", quick: true, terse: true });
+    expect(exitCode).not.toBe(0);
+    const [read, large] = await Promise.all([
+      session.run({ script: "cat; echo 'it'\\''s'", quick: true, terse: true }),
+      session.run({ script: "head -c 300000 /dev/zero | tr '\\0' x", quick: true, terse: true }),
+    ]);
+    expect([`${read.stdout}`, large.stdout.length]).toEqual(["it's", 300_000]);
+  });
+
   test("a quick request that kills its shell, or is too slow, takes no other with it", async () => {
     const one = session.run({ script: "kill -9 $$; sleep 5", quick: true }).catch((error: Error) => error.message);
     const two = session
