@@ -90,13 +90,7 @@ export class Operation<I extends NodeInputs, S> {
 
   async observe(): Promise<Observation> {
     // Without the lock, so that two shells share a refresh: what is half-made meanwhile is seen again by the next frame.
-    const script = observationFrame(this.#object, this.#fact);
-    const session = await this.#session();
-    this.#frames += 1;
-    const about = { repeatable: true, label: this.#title() };
-    const reply = await session.run({ script, quick: true, terse: true, ...about });
-    if (reply.exitCode === 0) return parseOutcome(reply.stdout.toString("utf8")).seen;
-    return (await this.#send(script, { lock: false, programs: false })).seen;
+    return (await this.#send(observationFrame(this.#object, this.#fact), { programs: false, quick: true })).seen;
   }
 
   /** What was seen, if it is there and ours. */
@@ -257,18 +251,23 @@ export class Operation<I extends NodeInputs, S> {
     );
   }
 
-  async #send(script: string, options: { lock?: boolean; programs?: boolean } = {}): Promise<Outcome> {
+  async #send(script: string, options: { lock?: boolean; programs?: boolean; quick?: boolean } = {}): Promise<Outcome> {
+    const { quick = false } = options;
     const session = await this.#session();
     if (options.programs !== false && this.#spec.needsPrograms?.(this.#inputs) === true) await ensurePrograms(session);
     const slow = this.#spec.slow?.(this.#inputs);
     this.#frames += 1;
     const reply = await session.run({
       script,
-      lock: options.lock ?? slow?.locked ?? slow === undefined,
+      lock: !quick && (options.lock ?? slow?.locked ?? slow === undefined),
+      quick,
+      terse: quick,
       ...(slow === undefined ? {} : { deadlineMs: slow.deadlineMs }),
       repeatable: true,
       label: this.#title(),
     });
+    // Aloud this time, for its reason.
+    if (reply.exitCode !== 0 && quick) return this.#send(script, { ...options, lock: false, quick: false });
     if (reply.exitCode !== 0)
       throw new CommandError({
         what: `could not look at ${this.#title()}`,
