@@ -19,10 +19,13 @@ describe.skipIf(obstacle)(`a keeper${obstacle === undefined ? "" : ` (${obstacle
   /** The first process of a container as the keeper's folder has it now. */
   const pid = (name: string, container = "main") => at.sh(`cut -f2 /run/barepod/process/${name}/${container}/status`);
   const folder = (name: string) => `/run/barepod/process/${name}`;
-  const killKeeper = (name: string) =>
+  /** Kills what a line of shell lists, and waits until it is dead: a signal sent is not yet a process gone. */
+  const kill = (pids: string) =>
     at.sh(
-      `k=$(cut -f1 ${folder(name)}/keeper.pid); kill -KILL $k; while grep -qs '^State:.[^ZX]' /proc/$k/status; do sleep 0.01; done`,
+      `pids=$(${pids}); kill -KILL $pids
+      for p in $pids; do while grep -qs '^State:.[^ZX]' /proc/$p/status; do sleep 0.01; done; done`,
     );
+  const killKeeper = (name: string) => kill(`cut -f1 ${folder(name)}/keeper.pid`);
   /** How many processes of a kind there are. */
   const count = async (comm: string) => Number((await at.node.exec(["pgrep", "-cx", comm])).stdout);
   /** The keepers and supervisors. */
@@ -56,8 +59,8 @@ describe.skipIf(obstacle)(`a keeper${obstacle === undefined ? "" : ` (${obstacle
 
   test("that is killed with all that is its own leaves containers that up and destroy still end", async () => {
     const killAll = (name: string) =>
-      at.sh(`for g in /sys/fs/cgroup/barepod/${name}/_keeper /sys/fs/cgroup/*/barepod/${name}/_keeper; do
-        [ ! -e $g/cgroup.procs ] || kill -KILL $(cat $g/cgroup.procs); done`);
+      kill(`for g in /sys/fs/cgroup/barepod/${name}/_keeper /sys/fs/cgroup/*/barepod/${name}/_keeper; do
+        [ ! -e $g/cgroup.procs ] || cat $g/cgroup.procs; done | sort -u`);
     const made = await at.create("killed", { command: polite });
     await killAll("killed");
     expect((await at.read(made)).inputs).toMatchObject({ running: false });
