@@ -126,7 +126,8 @@ drop_one() {
   [ -n "${keep_parts-}" ] || rm -f -- "$image.part"
   rm -f -- "$image.conf" "$image.sent"
   for left in "$image" "$image.new" "$image.root"; do
-    [ ! -d "$left" ] || mv -T -- "$left" "$left.gone.$$"
+    # One that was ended tidies up by itself, and may do it right now.
+    [ ! -d "$left" ] || mv -T -- "$left" "$left.gone.$$" 2>/dev/null || [ ! -d "$left" ] || mv -T -- "$left" "$left.gone.$$"
   done
 }
 

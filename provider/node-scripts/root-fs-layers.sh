@@ -141,7 +141,8 @@ link_layers() {
 release() {
   state=$1
   [ ! -s "$state/stamp" ] || return 0
-  rmdir -- "$state/upper" 2>/dev/null || return 0
+  # Without it, an earlier release was cut off.
+  rmdir -- "$state/upper" 2>/dev/null || [ ! -e "$state/upper" ] || return 0
   # shellcheck disable=SC2034 # for drop_image: they are gone on with
   keep_parts=yes
   drop_image "$state"

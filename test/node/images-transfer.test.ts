@@ -342,6 +342,25 @@ describe.skipIf(obstacle)(
       expect(await node.listing()).toBe(before);
     });
 
+    // What ends an unpacking tidies up by itself, in whichever moment.
+    test.each([
+      ["whose folder goes while it is counted out", 'mv() { rm -rf -- "$3"; command mv "$@"; }', "upper"],
+      ["whose release was cut off", "", ""],
+    ])("leave nothing behind: one %s", async (_, meanwhile, upper) => {
+      const parts = ["root-fs-image", "root-fs-layers"].map((name) =>
+        readFileSync(join(__dirname, `../../provider/node-scripts/${name}.sh`), "utf8"),
+      );
+      await node.sh(`cd /var/lib/barepod; layer=$PWD/images/layers/${"0".repeat(64)} state=$PWD/rootfs/RootFs.box
+mkdir -p $state/lower $state/work $state/${upper} $layer.users $layer.new
+ln -s $layer $state/lower/0; : > $layer.users/RootFs.box`);
+      const program = [parts[0], meanwhile, parts[1]].join("\n");
+      const { code, stderr } = await node.sandbox.exec(["sh", "-s", "release", "/var/lib/barepod/rootfs/RootFs.box"], {
+        stdin: program,
+      });
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(await node.listing()).toBe(before);
+    });
+
     test("are missing with one clear error", async () => {
       const { message } = await node.failure({ path, image: `${front.host}/none:1`, registries });
       expect(message).toMatch(/could not get the manifest of .*\/none:1\n.*404/s);
