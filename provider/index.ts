@@ -3,6 +3,7 @@
 export { ConfigMap, type ConfigMapArgs } from "./components/config-map";
 export { Pod, type PodArgs, type PodStatus } from "./components/pod";
 export { Secret, type SecretArgs } from "./components/secret";
+export { Service, type ServiceArgs, type ServiceStatus } from "./components/service";
 export type {
   IptablesAddressType,
   IptablesLimit,
@@ -31,11 +32,13 @@ export {
   type Dns,
   type Hosts,
   type NamedContainerArgs,
+  type NamedPort,
   Process,
   type ProcessArgs,
   type TokenIssuer,
 } from "./resources/process";
 export { RootFs, type RootFsArgs } from "./resources/root-fs";
+export { ServiceProxy, type ServiceProxyArgs, type ServiceProxyPort } from "./resources/service-proxy";
 export { VethPair, type VethPairArgs } from "./resources/veth-pair";
 export type { Connection, ConnectionArgs, HostArgs } from "./ssh/connection-args";
 export * as yaml from "./yaml/config";

@@ -14,6 +14,7 @@ const scripts = [
   ...["keeper.sh", "keeper-configure.sh", "keeper-deadline.sh", "keeper-groups.sh", "keeper-run.sh"],
   ...["keeper-probes.sh", "keeper-words.sh"],
   ...["prepare.sh", "prepare-network.sh", "volumes.sh", "tokens.sh"],
+  ...["services.sh", "services-declare.sh", "services.awk", "services-rules.awk"],
 ];
 const launchers: Readonly<Record<string, string>> = { x86_64: "launcher-x86_64", aarch64: "launcher-aarch64" };
 
@@ -40,6 +41,11 @@ export function keeperPath(): string {
 /** The path on the node of what makes things ready before containers start. */
 export function preparePath(): string {
   return `${programsFolder()}/prepare.sh`;
+}
+
+/** The path on the node of what makes the rules of Services. */
+export function servicesPath(): string {
+  return `${programsFolder()}/services.sh`;
 }
 
 function hashOfAll(): string {

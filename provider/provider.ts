@@ -33,6 +33,9 @@ export const IptablesChain = handler(
 export const Process = handler(
   () => (require("./resources/process") as typeof import("./resources/process.js")).processSpec,
 );
+export const ServiceProxy = handler(
+  () => (require("./resources/service-proxy") as typeof import("./resources/service-proxy.js")).serviceProxySpec,
+);
 export const RootFs = handler(
   () => (require("./resources/root-fs") as typeof import("./resources/root-fs.js")).rootFsSpec,
 );

@@ -42,7 +42,7 @@ function linkCommand() {
 }
 
 function isShipped(source) {
-  return source.endsWith(".sh") || dirname(relative(repositoryRoot, source)) === join("provider", "launcher", "bin");
+  return /\.(sh|awk)$/.test(source) || dirname(relative(repositoryRoot, source)) === join("provider", "launcher", "bin");
 }
 
 function copy(source, target) {

@@ -21,6 +21,7 @@ import { Namespace } from "../resources/namespace";
 import type { Node } from "../resources/node";
 import { type NamedContainerArgs, Process } from "../resources/process";
 import { type HostPath, projectionFolder } from "../resources/process-projections";
+import type { RegistrationArgs } from "../resources/process-registration";
 import { RootFs, type RootFsArgs } from "../resources/root-fs";
 import { VethPair } from "../resources/veth-pair";
 import { digestOfImage } from "./image-digest";
@@ -67,7 +68,8 @@ export function createInterface(
   namespace: Namespace | undefined,
 ): VethPair | undefined {
   if (pod.hostNetwork || namespace === undefined) return undefined;
-  return new VethPair(`${name}-eth0`, { node, namespace: namespace.path, interfaceName: "eth0" }, options);
+  const address = pod.ip === undefined ? {} : { address: pod.ip };
+  return new VethPair(`${name}-eth0`, { node, namespace: namespace.path, interfaceName: "eth0", ...address }, options);
 }
 
 function initResources({ initContainers }: NormalizedPod): InitContainerResources[] {
@@ -294,6 +296,7 @@ export function createProcess(
       node,
       name: id,
       pod: { namespace: pod.namespace, name: pod.name },
+      ...registrationOf(pod),
       containers: parts.containers,
       namespace: parts.namespace?.path,
       hostNamespaces: hostNamespaces(pod),
@@ -316,4 +319,15 @@ export function createProcess(
       },
     ),
   );
+}
+
+/** What the pod says of itself to Services. */
+function registrationOf({ labels, initContainers, containers }: NormalizedPod): RegistrationArgs {
+  const namedPorts = [...initContainers.filter(({ kind }) => kind === "sidecar"), ...containers].flatMap(({ ports }) =>
+    ports.flatMap(({ name, containerPort: port, protocol }) => (name === undefined ? [] : [{ name, port, protocol }])),
+  );
+  return {
+    ...(Object.keys(labels).length > 0 && { labels }),
+    ...(namedPorts.length > 0 && { namedPorts }),
+  };
 }

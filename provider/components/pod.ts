@@ -5,6 +5,7 @@ import { type QosClass, qosClass } from "../kubernetes/resources";
 import type { ObjectMeta, PodManifest, PodSpec } from "../kubernetes/types";
 import type { Node } from "../resources/node";
 import type { ContainerStatus, PodCondition, TokenIssuer } from "../resources/process";
+import { claimName, declarePod } from "./declared";
 import { pullSecrets } from "./objects";
 import {
   createContainer,
@@ -138,26 +139,13 @@ export class Pod extends pulumi.ComponentResource {
       const pod = normalizePod(name, args, args.on.clusterDomain);
       // Refuses a secret that is not declared; the promises in it are the images' to await.
       void pullSecrets(args.on, pod.namespace, pod.imagePullSecrets);
-      claim(name, args.on, pod);
+      claimName("Pod", name, args.on, pod);
       claimHostPorts(name, args.on, pod);
+      declarePod(args.on, pod);
       return pod;
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
       throw new pulumi.ResourceError(`Pod "${name}": ${error.message}`, this, true);
     }
   }
-}
-
-/** Which Pod of this program has which name on a node. */
-const pods = new WeakMap<Node, Map<string, string>>();
-
-/** Refuses a second Pod of one name: all that it is made of would be said to belong to the first. */
-function claim(resource: string, node: Node, { namespace, name }: NormalizedPod): void {
-  const names = pods.get(node) ?? new Map<string, string>();
-  const other = names.get(`${namespace}/${name}`);
-  if (other !== undefined) {
-    const pod = `the Pod ${JSON.stringify(other)} is ${JSON.stringify(name)} in the namespace ${JSON.stringify(namespace)} too`;
-    throw new InputError("metadata.name", `must be unique in its namespace on a node: ${pod}`);
-  }
-  pods.set(node, names.set(`${namespace}/${name}`, resource));
 }

@@ -50,6 +50,8 @@ export interface ProcessState {
   readonly deadline?: number;
   /** What tells the specification of its volumes from others. */
   readonly volumes?: string;
+  /** What tells what it says to Services from others. */
+  readonly registration?: string;
   /** The control group of each container that has one, by its name. */
   readonly cgroups: Readonly<Record<string, string>>;
   /** How soon the kernel ends a container, by its name: what is wanted, and the number that it gets. */
@@ -104,6 +106,7 @@ done
 if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do printf 'warning\\t%s\\n' "$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
+if { read -r digest < "$d/pod.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "registration$t$digest"; fi
 end=
 while IFS=$t read -r key name cgroup logs _ _ kind _; do
 case $key in restart|grace|deadline) echo "$key$t$name" ;; end) end=1 ;; container)
@@ -144,6 +147,7 @@ function parseProcess(text: string): ProcessState {
     gracePeriod: Number(first("grace")),
     ...(Number(first("deadline")) > 0 ? { deadline: Number(first("deadline")) } : {}),
     ...(first("volumes") === "" ? {} : { volumes: first("volumes") }),
+    ...(first("registration") === "" ? {} : { registration: first("registration") }),
     cgroups: Object.fromEntries(groups) as Record<string, string>,
     oom: Object.fromEntries(
       blocks.flatMap((block) => {

@@ -80,7 +80,7 @@ function complete(
   { texts, base64 }: { texts: Data; base64: Data },
   problems: Problem[],
 ): NormalizedObject {
-  const { skipAwait: _, timeoutSeconds: __, ...about } = normalizeMetadata(name, metadata, problems, "object");
+  const { ip: _, skipAwait: __, timeoutSeconds: ___, ...about } = normalizeMetadata(name, metadata, problems, "object");
   throwProblems(problems);
   return { ...about, texts: Object.fromEntries(texts), base64: Object.fromEntries(base64), immutable };
 }

@@ -2,6 +2,7 @@
  * From a Pod as the user writes it to a Pod without gaps: checked by Kubernetes' own rules, defaults filled in, everything
  * that this release does not do refused by its path. Pure; runs in the program, at preview.
  */
+import { isIPv4 } from "node:net";
 import type { Input } from "@pulumi/pulumi";
 import { InputError } from "../errors";
 import type { Problem } from "../fields";
@@ -56,6 +57,8 @@ export interface NormalizedPod extends NormalizedNetwork {
   readonly security: NormalizedPodSecurity;
   /** What the containers may use and ask for together; absent: what they say themselves. */
   readonly resources?: ContainerResources;
+  /** Annotation `barepod/ip`: the pod's own address; absent: the next one that is free. */
+  readonly ip?: string;
   /** Annotation `pulumi.com/skipAwait`: do not wait until the pod is ready. */
   readonly skipAwait: boolean;
   /** Annotation `pulumi.com/timeoutSeconds`: how long to wait; absent: the default. */
@@ -124,6 +127,8 @@ export function normalizePod(name: string, args: unknown, clusterDomain = DEFAUL
     ...normalizeNetwork(pod.spec ?? {}, names, problems),
     ...normalizeSpec(pod, problems),
   };
+  if (normalized.hostNetwork && metadata.ip !== undefined)
+    problems.push({ path: 'metadata.annotations["barepod/ip"]', reason: "must not be given with hostNetwork" });
   throwProblems(problems);
   return normalized;
 }
@@ -175,7 +180,7 @@ const REFUSED_ANNOTATIONS = ["pulumi.com/waitFor", "pulumi.com/replaceUnready", 
 function normalizeAnnotations(
   annotations: ReadonlyMap<string, Input<string>>,
   problems: Problem[],
-): Pick<NormalizedPod, "skipAwait" | "timeoutSeconds"> {
+): Pick<NormalizedPod, "ip" | "skipAwait" | "timeoutSeconds"> {
   let bytes = 0;
   for (const [key, value] of annotations) {
     const path = `metadata.annotations[${JSON.stringify(key)}]`;
@@ -197,7 +202,14 @@ function normalizeAnnotations(
   if (Number(timeout) > LONGEST) {
     problems.push({ path: 'metadata.annotations["pulumi.com/timeoutSeconds"]', reason: `must be at most ${LONGEST}` });
   }
-  return { skipAwait: skipAwait === "true", ...(timeout !== undefined && { timeoutSeconds: Number(timeout) }) };
+  const address = annotations.get("barepod/ip");
+  if (address !== undefined && !(typeof address === "string" && isIPv4(address)))
+    problems.push({ path: 'metadata.annotations["barepod/ip"]', reason: "must be an IPv4 address, and not an Output" });
+  return {
+    skipAwait: skipAwait === "true",
+    ...(timeout !== undefined && { timeoutSeconds: Number(timeout) }),
+    ...(typeof address === "string" && { ip: address }),
+  };
 }
 
 function normalizeSpec(pod: UsablePod, problems: Problem[]) {

@@ -40,7 +40,7 @@ export interface PodManifest {
 
 /** What identifies a pod and describes it. */
 export interface ObjectMeta {
-  /** Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400. `container.apparmor.security.beta.kubernetes.io/<container>` counts as that container's appArmorProfile and must be plain. */
+  /** Notes; a value may be an Output. `pulumi.com/skipAwait` and `pulumi.com/timeoutSeconds` mean what they mean in @pulumi/kubernetes and must be plain; the latter is 1 to 86400. `container.apparmor.security.beta.kubernetes.io/<container>` counts as that container's appArmorProfile and must be plain. `barepod/ip` is the pod's address, of its node's pod range, and must be plain; changing it replaces what the pod is made of. */
   annotations?: Input<StringMap | undefined>;
   /** Refused: set by the API server of a cluster, never by the user. */
   clusterName?: Input<string | undefined>;

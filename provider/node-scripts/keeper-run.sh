@@ -255,7 +255,12 @@ settle() { # makes DIR/keeper.ready agree with the containers. Whoever changes o
       [ -e "$dir/keeper.ready" ] || return 0
       rm -f "$dir/keeper.ready"
     fi
+    announce
   done
+}
+
+announce() { # the node's Services follow
+  if [ -e "$dir/pod.spec" ] && [ -d /var/lib/barepod/services ]; then "$bin/services.sh" sync "$dir" 3<&- || :; fi
 }
 
 # --- all containers ---
@@ -276,6 +281,7 @@ run() {
     . "$bin/keeper-deadline.sh"
     keep_deadline
   fi
+  announce
   # Init containers one after the other, then all others at once.
   each begin
   for supervisor in $supervisors; do await "$supervisor"; done
@@ -324,10 +330,12 @@ terminate() { # TERM to all but the sidecars, which come last; runs in a trap, s
   load
   clock
   printf '%s\n' "$((now + grace * 100))" > "$dir/keeper.ending"
+  # Whoever asks its Services from now on is sent elsewhere.
+  [ ! -e "$dir/keeper.ready" ] || rm -f "$dir/keeper.ready"
+  announce
   for pid in $supervisors; do send_term "$pid"; done
   # As in Kubernetes the hooks of sidecars do not wait for the others. In a shell of its own: this one is in the midst of things.
   [ -z "$sidecars" ] || (each begin_stop_hook; wait) &
-  [ ! -e "$dir/keeper.ready" ] || rm -f "$dir/keeper.ready"
 }
 
 begin_stop_hook() {

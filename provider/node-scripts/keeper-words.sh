@@ -96,6 +96,8 @@ stop() {
   # First who would start the containers again.
   kill_group "$own/_keeper"
   each kill_all_of
+  # A keeper that was killed has not said so.
+  if [ -e "$dir/pod.spec" ] && [ -d /var/lib/barepod/services ]; then "$bin/services.sh" sync "$dir" || :; fi
   sweep && each sweep_leaf || return
   each forget
 }

@@ -22,6 +22,7 @@
 #                    <TAB>DEVICES, and at last end. KIND is init, sidecar or main; POLICY and MESSAGE are of the termination
 #                    message, or -; CONTROLS is how the container sees its control groups, ro or rw, or - when it does not;
 #                    DEVICES is - or all (of the node's), followed by :FOLDER for each that they must not be made in
+# DIR/pod.spec       what the pod says of itself to the node's Services: see services.sh
 # DIR/keeper.prepare a file, there when prepare.sh DIR is to run before each start
 # DIR/keeper.pid     PID<TAB>START of the keeper, empty once it has ended
 # DIR/keeper.ending  there once it ends all: until when, in hundredths of a second since the boot

@@ -6,6 +6,7 @@ import type { NodeInputs, PrimitiveArgs } from "../resource";
 import type { AppArmorProfileArgs } from "./process-apparmor";
 import type { Dns, Hosts } from "./process-network";
 import type { HostPath, Projection } from "./process-projections";
+import type { RegistrationArgs, RegistrationInputs } from "./process-registration";
 import type { FoundProfiles, SeccompProfileArgs } from "./process-seccomp";
 
 /** What one container runs, and how it is confined. */
@@ -230,7 +231,7 @@ export interface ProcessOwnArgs extends PrimitiveArgs {
 }
 
 /** The inputs of a {@link Process}: one container's own, or `containers`. */
-export interface ProcessArgs extends ProcessOwnArgs, Partial<ContainerArgs> {}
+export interface ProcessArgs extends ProcessOwnArgs, RegistrationArgs, Partial<ContainerArgs> {}
 
 export type NamespaceType = "net" | "uts" | "ipc" | "pid" | "mnt" | "cgroup";
 
@@ -272,7 +273,7 @@ export interface Container {
 }
 
 /** @internal */
-export interface ProcessInputs extends NodeInputs, Omit<Container, "name" | "kind"> {
+export interface ProcessInputs extends NodeInputs, Omit<Container, "name" | "kind">, RegistrationInputs {
   readonly name: string;
   readonly containers?: readonly Container[];
   readonly namespace?: string;
@@ -282,7 +283,6 @@ export interface ProcessInputs extends NodeInputs, Omit<Container, "name" | "kin
   readonly restartPolicy?: string;
   readonly terminationGracePeriodSeconds?: number;
   readonly activeDeadlineSeconds?: number;
-  readonly pod?: { readonly namespace: string; readonly name: string };
   readonly resolvConf?: boolean;
   readonly hosts?: Hosts;
   readonly dns?: Dns;

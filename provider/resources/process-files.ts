@@ -7,7 +7,7 @@ import { logFolders, nodeFolder } from "../facts/node";
 import { processFolder } from "../facts/process";
 import { defaultTerminationMessagePath } from "../kubernetes/actions";
 import { launcherConfig, type Volume } from "../launcher-config";
-import { keeperPath } from "../node-programs";
+import { keeperPath, servicesPath } from "../node-programs";
 import { actionFiles, findTools } from "./process-actions";
 import { loadProfile, unloadProfile } from "./process-apparmor";
 import { type Container, containersOf, type ProcessInputs, sharesWithNode } from "./process-args";
@@ -24,6 +24,7 @@ import {
   renewVolumes,
   volumesDigest,
 } from "./process-projections";
+import { registrationFiles } from "./process-registration";
 import { filterOf } from "./process-seccomp";
 
 /** Starts the containers, where nothing of them is. */
@@ -135,6 +136,7 @@ cd / && [ "$#" -eq 0 ]`,
       ...(hasNetworkFiles(inputs) ? plainFile("network.spec", networkSpec(inputs)) : []),
       ...(hasNetworkFiles(inputs) || needsPreparation(inputs) ? plainFile("keeper.prepare", "") : []),
       ...preparationFiles(inputs).flatMap(([name, content]) => plainFile(name, content)),
+      ...registrationFiles(inputs).flatMap(([name, content]) => plainFile(name, content)),
       ...plainFile("keeper.spec", keeperSpec(inputs)),
     ),
   ];
@@ -191,6 +193,12 @@ cd / && [ "$#" -eq 0 ]`,
     ),
     write(`${folder}/keeper.spec.new`, keeperSpec(inputs), { mode: 0o600 }),
     sh(keeperPath(), "change", folder),
+    ...(inputs.pod === undefined
+      ? []
+      : [
+          ...registrationFiles(inputs).map(([name, content]) => write(`${folder}/${name}`, content, { mode: 0o600 })),
+          sh(servicesPath(), "sync"),
+        ]),
     ...(volumesDigest(inputs) === undefined
       ? []
       : [

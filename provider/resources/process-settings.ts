@@ -3,6 +3,7 @@ import type { ProcessState } from "../facts/process";
 import { type Container, containersOf, type ProcessInputs } from "./process-args";
 import { oomInputs, oomOf } from "./process-oom";
 import { volumesDigest } from "./process-projections";
+import { registrationDigest } from "./process-registration";
 
 /** What of the keeper's settings the node has otherwise; they change in place. */
 export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<ProcessInputs> {
@@ -23,6 +24,7 @@ export function settings(inputs: ProcessInputs, seen: ProcessState): Partial<Pro
   return {
     // What the volumes show instead is not brought into state: it may be secret.
     ...(seen.volumes === volumesDigest(inputs) ? {} : { projections: [] }),
+    ...(seen.registration === registrationDigest(inputs) ? {} : { labels: {} }),
     ...(seen.restartPolicy === restartPolicy ? {} : { restartPolicy: seen.restartPolicy }),
     ...(seen.gracePeriod === terminationGracePeriodSeconds ? {} : { terminationGracePeriodSeconds: seen.gracePeriod }),
     ...(isSameDeadline ? {} : { activeDeadlineSeconds: seen.deadline }),

@@ -27,6 +27,7 @@ import { change, cleanup, start, startAtBoot, stop } from "./process-files";
 import { networkFields } from "./process-network";
 import { changesClass, oomWarnings } from "./process-oom";
 import { checkProjections, projectionFields } from "./process-projections";
+import { registrationFields } from "./process-registration";
 import { findProfiles, seccompField, seccompProblems } from "./process-seccomp";
 import { settings } from "./process-settings";
 import {
@@ -45,6 +46,7 @@ import { variableName, variableProblems, variablesField } from "./process-variab
 
 export type { ContainerArgs, NamedContainerArgs, ProcessArgs } from "./process-args";
 export type { Dns, Hosts } from "./process-network";
+export type { NamedPort } from "./process-registration";
 export type { ContainerStatus, PodCondition, TokenIssuer } from "./process-status";
 
 const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
@@ -150,6 +152,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     terminationGracePeriodSeconds: optional(integer(0, 86_400)),
     activeDeadlineSeconds: optional(integer(1, 2 ** 31 - 1)),
     pod: optional(object({ namespace: required(text({ max: 63 })), name: required(text({ max: 253 })) })),
+    ...registrationFields,
     resolvConf: optional(boolean()),
     ...networkFields,
     ...projectionFields,
@@ -269,6 +272,11 @@ function check(inputs: ProcessInputs): Problem[] {
       ? [{ path: "hosts.hostname", reason: "needs a namespace: its VethPair has the address that belongs to the name" }]
       : []),
     ...checkProjections(inputs),
+    ...(["labels", "namedPorts"] as const).flatMap((path) =>
+      (inputs[path] ?? undefined) === undefined || inputs.pod !== undefined
+        ? []
+        : [{ path, reason: "needs a pod: Services select pods of a namespace" }],
+    ),
     ...containers.flatMap((container, index) =>
       withoutEffect(inputs, container).map(({ path, reason }) => ({
         path: inputs.containers === undefined ? path : `containers[${index}].${path}`,

@@ -3,12 +3,16 @@ import type * as pulumi from "@pulumi/pulumi";
 import { ConfigMap } from "../components/config-map";
 import { Pod } from "../components/pod";
 import { Secret } from "../components/secret";
+import { Service } from "../components/service";
 import type { Fields } from "../kubernetes/field";
 import { normalizePod } from "../kubernetes/normalize";
 import { normalizeConfigMap, normalizeSecret } from "../kubernetes/normalize-object";
+import { normalizeService } from "../kubernetes/normalize-service";
 import type { ConfigMapManifest, SecretManifest } from "../kubernetes/object-types";
+import type { ServiceManifest } from "../kubernetes/service-types";
 import { POD } from "../kubernetes/support";
 import { CONFIG_MAP, SECRET } from "../kubernetes/support-objects";
+import { SERVICE } from "../kubernetes/support-service";
 import type { PodManifest } from "../kubernetes/types";
 import type { Node } from "../resources/node";
 
@@ -42,6 +46,13 @@ export const KINDS = [
     fields: SECRET,
     check: normalizeSecret,
     create: (name, manifest, on, options) => new Secret(name, { ...(manifest as SecretManifest), on }, options),
+  },
+  {
+    apiVersion: "v1",
+    kind: "Service",
+    fields: SERVICE,
+    check: normalizeService,
+    create: (name, manifest, on, options) => new Service(name, { ...(manifest as ServiceManifest), on }, options),
   },
   {
     apiVersion: "v1",
