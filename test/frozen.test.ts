@@ -35,6 +35,8 @@ beforeAll(async () => {
     Process,
     RootFs,
     Secret,
+    Service,
+    ServiceProxy,
     VethPair,
   } = barepod;
   const node = new Node("Node", { connection: "root@192.0.2.10" });
@@ -49,6 +51,8 @@ beforeAll(async () => {
   new Namespace("Namespace", { node, types: ["net"] });
   new Process("Process", { node, command: ["sleep", "1"] });
   new RootFs("RootFs", { node, path: "/srv/box", hostBinaries: ["sh"] });
+  new ServiceProxy("ServiceProxy", { node, namespace: "shop", name: "web", ports: [{ port: 80 }] });
+  new Service("service", { on: node, spec: { selector: { app: "web" }, ports: [{ port: 80 }] } });
   new VethPair("VethPair", { node, namespace: "/run/barepod/namespaces/box" });
   new Pod("pod", {
     on: node,
@@ -92,6 +96,7 @@ const types = [
   "Node",
   "Process",
   "RootFs",
+  "ServiceProxy",
   "VethPair",
 ];
 
@@ -152,6 +157,14 @@ it("keeps the types of manifests' collections, and the names of what they declar
       "barepod:yaml:ConfigGroup group",
     ]
   `);
+});
+
+it("keeps the type of a Service, and the name of its child", () => {
+  const service = [...registered].filter(([name]) => name.startsWith("service"));
+  expect(service.map(([name, { type }]) => `${type.replace("pulumi-nodejs:dynamic/", "")} ${name}`).sort()).toEqual([
+    "barepod:ServiceProxy service-proxy",
+    "barepod:index:Service service",
+  ]);
 });
 
 it("keeps the types of a ConfigMap and a Secret, and the names of their children", () => {

@@ -42,7 +42,9 @@ function linkCommand() {
 }
 
 function isShipped(source) {
-  return /\.(sh|awk)$/.test(source) || dirname(relative(repositoryRoot, source)) === join("provider", "launcher", "bin");
+  return (
+    /\.(sh|awk)$/.test(source) || dirname(relative(repositoryRoot, source)) === join("provider", "launcher", "bin")
+  );
 }
 
 function copy(source, target) {

@@ -21,7 +21,7 @@ export interface ServiceState {
 }
 
 /** Where Services are declared on a node. */
-export const servicesFolder = "/var/lib/barepod/services";
+const servicesFolder = "/var/lib/barepod/services";
 
 /** The Service of an id, `NAMESPACE_NAME`. The program that made its rules says whether they are in force. */
 export function serviceAt(id: string): Fact<ServiceState> {

@@ -38,6 +38,8 @@ export interface ServiceSpec {
   internalTrafficPolicy?: Input<string | undefined>;
   /** `IPv4`. */
   ipFamilies?: Input<Input<string>[] | undefined>;
+  /** Refused: Kubernetes itself has given it up; use ipFamilies. */
+  ipFamily?: Input<string | undefined>;
   /** `SingleStack`, or `PreferDualStack`, which is the same where pods have IPv4 addresses only. */
   ipFamilyPolicy?: Input<string | undefined>;
   /** Refused: the node itself is the load balancer. */

@@ -21,6 +21,7 @@ export const SERVICE: Fields = {
       healthCheckNodePort: refused("there is no load balancer to ask for it", "never", { values: [0] }),
       internalTrafficPolicy: string("`Local`: pods of this node only. Default `Cluster`.", policy),
       ipFamilies: string("`IPv4`: pods have no other address.", { ...LIST, values: ["IPv4"] }),
+      ipFamily: refused("Kubernetes itself has given it up; use ipFamilies", "never"),
       ipFamilyPolicy: string("`PreferDualStack` is the same where pods have IPv4 addresses only.", {
         values: ["SingleStack", "PreferDualStack"],
       }),

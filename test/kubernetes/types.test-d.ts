@@ -7,6 +7,7 @@ import type * as inputs from "@pulumi/kubernetes/types/input";
 import type * as outputs from "@pulumi/kubernetes/types/output";
 import type { Container } from "../../provider/kubernetes/container-types";
 import type { ConfigMapManifest, SecretManifest } from "../../provider/kubernetes/object-types";
+import type { ServiceManifest, ServicePort, ServiceSpec } from "../../provider/kubernetes/service-types";
 import type { ObjectMeta, PodManifest, PodSpec } from "../../provider/kubernetes/types";
 import type { Volume } from "../../provider/kubernetes/volume-types";
 
@@ -22,6 +23,7 @@ export type Proofs = [
   Assignable<PodManifest, classes.v1.PodArgs>,
   Assignable<ConfigMapManifest, classes.v1.ConfigMapArgs>,
   Assignable<SecretManifest, classes.v1.SecretArgs>,
+  Assignable<ServiceManifest, classes.v1.ServiceArgs>,
   // Our inputs to theirs: the hand-over to a cluster.
   Assignable<inputs.core.v1.PodSpec, PodSpec>,
   Assignable<inputs.meta.v1.ObjectMeta, ObjectMeta>,
@@ -30,6 +32,12 @@ export type Proofs = [
   Assignable<classes.v1.PodArgs, PodManifest>,
   Assignable<classes.v1.ConfigMapArgs, ConfigMapManifest>,
   Assignable<classes.v1.SecretArgs, SecretManifest>,
+  Assignable<classes.v1.ServiceArgs, ServiceManifest>,
+  // No field of a Service is missing on either side.
+  Assignable<keyof ServiceSpec, keyof inputs.core.v1.ServiceSpec>,
+  Assignable<keyof inputs.core.v1.ServiceSpec, keyof ServiceSpec>,
+  Assignable<keyof ServicePort, keyof inputs.core.v1.ServicePort>,
+  Assignable<keyof inputs.core.v1.ServicePort, keyof ServicePort>,
   // What an existing Kubernetes pod gives out.
   Assignable<PodSpec, outputs.core.v1.PodSpec>,
   Assignable<ObjectMeta, outputs.meta.v1.ObjectMeta>,

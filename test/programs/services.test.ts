@@ -24,6 +24,7 @@ describe.skipIf(obstacle)(`Services${obstacle === undefined ? "" : ` (${obstacle
       "iptables -P FORWARD DROP; iptables -t nat -A PREROUTING -p tcp --dport 9 -m comment --comment others -j ACCEPT",
     );
     await sh(`ip route add 10.96.0.0/12 via ${node.host}; ip route add 203.0.113.0/24 via ${node.host}`, outside);
+    await sh("mkdir /srv/state");
     before = await node.snapshot();
     stack = await openStack("services", program);
     first = await stack.up();
@@ -47,9 +48,15 @@ describe.skipIf(obstacle)(`Services${obstacle === undefined ? "" : ` (${obstacle
           { name: "http", containerPort: 8080 },
           { name: "dns", containerPort: 53, protocol: "UDP" },
         ],
-        readinessProbe: { exec: { command: ["test", "!", "-e", "/unready"] }, periodSeconds: 1, failureThreshold: 1 },
+        readinessProbe: {
+          exec: { command: ["test", "!", "-e", `/state/${name}`] },
+          periodSeconds: 1,
+          failureThreshold: 1,
+        },
+        volumeMounts: [{ name: "state", mountPath: "/state" }],
       },
     ],
+    volumes: [{ name: "state", hostPath: { path: "/srv/state" } }],
     ...spec,
   });
   const ports: ServiceSpec["ports"] = [
@@ -213,17 +220,16 @@ describe.skipIf(obstacle)(`Services${obstacle === undefined ? "" : ` (${obstacle
       new Set(
         (await inside("client", `for i in {1..30}; do ${askTcp("10.96.0.20", 80)}; done`)).split("\n").map(nameOf),
       );
-    const root = await sh("ls -d /run/barepod/pods/shop_a/* | head -n 1");
     const wait = (wanted: number) =>
       sh(
         `for i in {1..60}; do [ "$(iptables-save -t nat | grep -c 'shop/web:http -> ')" = ${wanted} ] && exit; sleep 0.1; done; exit 1`,
       );
     await wait(3);
-    await sh(`touch ${root}/unready`);
+    await sh(`touch /srv/state/a`);
     await wait(2);
     expect([...(await names())].sort()).toEqual(["b", "c"]);
     expect((await stack.refresh()).steps.filter(({ name, op }) => op !== "same" && name.includes("proxy"))).toEqual([]);
-    await sh(`rm ${root}/unready`);
+    await sh(`rm /srv/state/a`);
     await wait(3);
     expect([...(await names())].sort()).toEqual(["a", "b", "c"]);
     await stack.up();
@@ -233,14 +239,13 @@ describe.skipIf(obstacle)(`Services${obstacle === undefined ? "" : ` (${obstacle
     const ask = () => inside("client", askUdp("10.96.0.20", 53, 4711)).then(nameOf);
     const holder = await ask();
     expect(await ask()).toBe(holder);
-    const root = await sh(`ls -d /run/barepod/pods/shop_${holder}/* | head -n 1`);
     await sh(
-      `touch ${root}/unready; for i in {1..60}; do [ "$(iptables-save -t nat | grep -c 'shop/web:dns -> ')" = 2 ] && exit; sleep 0.1; done; exit 1`,
+      `touch /srv/state/${holder}; for i in {1..60}; do [ "$(iptables-save -t nat | grep -c 'shop/web:dns -> ')" = 2 ] && exit; sleep 0.1; done; exit 1`,
     );
     expect(await ask()).toMatch(/^[abc]$/);
     expect(await ask()).not.toBe(holder);
     await sh(
-      `rm ${root}/unready; for i in {1..60}; do [ "$(iptables-save -t nat | grep -c 'shop/web:dns -> ')" = 3 ] && exit; sleep 0.1; done; exit 1`,
+      `rm /srv/state/${holder}; for i in {1..60}; do [ "$(iptables-save -t nat | grep -c 'shop/web:dns -> ')" = 3 ] && exit; sleep 0.1; done; exit 1`,
     );
   });
 
@@ -274,20 +279,18 @@ describe.skipIf(obstacle)(`Services${obstacle === undefined ? "" : ` (${obstacle
     expect(nameOf(await inside("client", askTcp("10.96.0.20", 80)))).toMatch(/^[abc]$/);
   });
 
+  test("leave the node as it was", async () => {
+    await stack.destroy();
+    expect(await node.snapshot()).toEqual(before);
+  });
+
   test("are there again after a reboot", async () => {
+    await stack.up();
     await node.restart();
     await sh(
       `for i in {1..200}; do [ "$(iptables-save -t nat | grep -c 'shop/web:http -> ')" = 3 ] && exit; sleep 0.1; done; exit 1`,
     );
     expect(nameOf(await sh(askTcp("10.96.0.20", 80)))).toMatch(/^[abc]$/);
-  });
-
-  test("leave the node as it was", async () => {
-    await sh(
-      "iptables -P FORWARD DROP; iptables -t nat -A PREROUTING -p tcp --dport 9 -m comment --comment others -j ACCEPT",
-    );
-    await stack.destroy();
-    expect(await node.snapshot()).toEqual(before);
   });
 });
 

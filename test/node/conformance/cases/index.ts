@@ -9,6 +9,7 @@ import { namespace, pidNamespace } from "./namespace";
 import { node } from "./node";
 import { process } from "./process";
 import { rootFs, rootFsOverlay } from "./root-fs";
+import { serviceProxy } from "./service-proxy";
 import { vethPair } from "./veth-pair";
 
 /** Every resource there is; some twice, where two kinds of object hide behind one class. */
@@ -28,6 +29,7 @@ export const cases: readonly Case[] = [
   pidNamespace,
   vethPair,
   hostPorts,
+  serviceProxy,
   rule,
   commentedRule,
   chain,
