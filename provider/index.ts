@@ -1,6 +1,7 @@
 /** The public surface of `barepod`. Nothing here loads SSH code: that lives behind `barepod/provider`. */
 
 export { ConfigMap, type ConfigMapArgs } from "./components/config-map";
+export { EndpointSlice, type EndpointSliceArgs } from "./components/endpoint-slice";
 export { Pod, type PodArgs, type PodStatus } from "./components/pod";
 export { Secret, type SecretArgs } from "./components/secret";
 export { Service, type ServiceArgs, type ServiceStatus } from "./components/service";
@@ -38,6 +39,11 @@ export {
   type TokenIssuer,
 } from "./resources/process";
 export { RootFs, type RootFsArgs } from "./resources/root-fs";
+export {
+  type EndpointTargetArgs,
+  ServiceEndpoints,
+  type ServiceEndpointsArgs,
+} from "./resources/service-endpoints";
 export { ServiceProxy, type ServiceProxyArgs, type ServiceProxyPort } from "./resources/service-proxy";
 export { VethPair, type VethPairArgs } from "./resources/veth-pair";
 export type { Connection, ConnectionArgs, HostArgs } from "./ssh/connection-args";

@@ -33,6 +33,11 @@ export const IptablesChain = handler(
 export const Process = handler(
   () => (require("./resources/process") as typeof import("./resources/process.js")).processSpec,
 );
+export const ServiceEndpoints = handler(
+  () =>
+    (require("./resources/service-endpoints") as typeof import("./resources/service-endpoints.js"))
+      .serviceEndpointsSpec,
+);
 export const ServiceProxy = handler(
   () => (require("./resources/service-proxy") as typeof import("./resources/service-proxy.js")).serviceProxySpec,
 );

@@ -23,6 +23,7 @@ beforeAll(async () => {
   const {
     CGroup,
     ConfigMap,
+    EndpointSlice,
     File,
     FileSet,
     HostPorts,
@@ -36,6 +37,7 @@ beforeAll(async () => {
     RootFs,
     Secret,
     Service,
+    ServiceEndpoints,
     ServiceProxy,
     VethPair,
   } = barepod;
@@ -51,7 +53,23 @@ beforeAll(async () => {
   new Namespace("Namespace", { node, types: ["net"] });
   new Process("Process", { node, command: ["sleep", "1"] });
   new RootFs("RootFs", { node, path: "/srv/box", hostBinaries: ["sh"] });
+  const endpoints = [{ address: "192.0.2.7" }];
+  new ServiceEndpoints("ServiceEndpoints", {
+    node,
+    namespace: "shop",
+    name: "web",
+    service: "web",
+    ports: [],
+    endpoints,
+  });
   new ServiceProxy("ServiceProxy", { node, namespace: "shop", name: "web", ports: [{ port: 80 }] });
+  new EndpointSlice("slice", {
+    on: node,
+    metadata: { labels: { "kubernetes.io/service-name": "web" } },
+    addressType: "IPv4",
+    endpoints: [{ addresses: ["192.0.2.7"] }],
+    ports: [{ port: 80 }],
+  });
   new Service("service", { on: node, spec: { selector: { app: "web" }, ports: [{ port: 80 }] } });
   new VethPair("VethPair", { node, namespace: "/run/barepod/namespaces/box" });
   new Pod("pod", {
@@ -96,6 +114,7 @@ const types = [
   "Node",
   "Process",
   "RootFs",
+  "ServiceEndpoints",
   "ServiceProxy",
   "VethPair",
 ];
@@ -159,10 +178,12 @@ it("keeps the types of manifests' collections, and the names of what they declar
   `);
 });
 
-it("keeps the type of a Service, and the name of its child", () => {
-  const service = [...registered].filter(([name]) => name.startsWith("service"));
+it("keeps the types of a Service and of an EndpointSlice, and the names of their children", () => {
+  const service = [...registered].filter(([name]) => /^(service|slice)/.test(name));
   expect(service.map(([name, { type }]) => `${type.replace("pulumi-nodejs:dynamic/", "")} ${name}`).sort()).toEqual([
+    "barepod:ServiceEndpoints slice-endpoints",
     "barepod:ServiceProxy service-proxy",
+    "barepod:index:EndpointSlice slice",
     "barepod:index:Service service",
   ]);
 });

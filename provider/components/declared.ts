@@ -23,7 +23,12 @@ function declaredOn(node: Node): Declared {
 }
 
 /** Refuses a second object of one kind and name: all that it is made of would be said to belong to the first. */
-export function claimName(kind: "Pod" | "Service", resource: string, node: Node, { namespace, name }: Named): void {
+export function claimName(
+  kind: "EndpointSlice" | "Pod" | "Service",
+  resource: string,
+  node: Node,
+  { namespace, name }: Named,
+): void {
   const { names } = declaredOn(node);
   const key = `${kind}/${namespace}/${name}`;
   const other = names.get(key);

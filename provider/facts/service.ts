@@ -51,3 +51,17 @@ if [ -x "$program" ]; then "$program" check ${quote(id)}; else echo broken; fi`,
     },
   };
 }
+
+/** Endpoints that are declared, as the node has them. */
+export interface DeclaredEndpoints {
+  readonly text: string;
+}
+
+/** The endpoints of an id, `NAMESPACE_NAME`. */
+export function endpointsAt(id: string): Fact<DeclaredEndpoints> {
+  return {
+    script: `f=${quote(`${servicesFolder}/.slices/${id}`)}
+[ ! -e "$f" ] || cat -- "$f"`,
+    parse: (text) => ({ text: text.replace(/\n+$/, "") }),
+  };
+}

@@ -58,6 +58,8 @@ export interface ServiceSpec {
   sessionAffinity?: Input<string | undefined>;
   /** For how long. */
   sessionAffinityConfig?: Input<SessionAffinityConfig | undefined>;
+  /** Refused: Kubernetes itself has given it up. */
+  topologyKeys?: Input<Input<string>[] | undefined>;
   /** Accepted: on one node all pods are equally near. */
   trafficDistribution?: Input<string | undefined>;
   /** `ClusterIP` (default), `NodePort` or `LoadBalancer`. */
@@ -89,4 +91,79 @@ export interface SessionAffinityConfig {
 export interface ClientIPConfig {
   /** 1 to 86400. Default 10800, three hours. */
   timeoutSeconds?: Input<number | undefined>;
+}
+
+/** An EndpointSlice as in a manifest (discovery.k8s.io/v1). */
+export interface EndpointSliceManifest {
+  /** `IPv4`. */
+  addressType: Input<string>;
+  /** As in Kubernetes; may be left out. */
+  apiVersion?: Input<"discovery.k8s.io/v1" | undefined>;
+  /** Where the Service leads to. */
+  endpoints?: Input<Input<Endpoint>[] | undefined>;
+  /** As in Kubernetes; may be left out. */
+  kind?: Input<"EndpointSlice" | undefined>;
+  /** The label `kubernetes.io/service-name` names the Service, of the same namespace. */
+  metadata?: Input<ObjectMeta | undefined>;
+  /** The ports there; a port's name is that of the Service's port. */
+  ports?: Input<Input<EndpointPort>[] | undefined>;
+}
+
+/** Addresses that a Service leads to. */
+export interface Endpoint {
+  /** IPv4 addresses; the first counts, as in Kubernetes. */
+  addresses: Input<Input<string>[]>;
+  /** Whether connections go there. */
+  conditions?: Input<EndpointConditions | undefined>;
+  /** Refused: Kubernetes itself has given it up. */
+  deprecatedTopology?: Input<StringMap | undefined>;
+  /** Refused: there are no zones. */
+  hints?: Input<EndpointHints | undefined>;
+  /** Refused: there is no cluster DNS yet to give the name. */
+  hostname?: Input<string | undefined>;
+  /** The Node's name where it is on this node: then it counts for the policies `Local`. */
+  nodeName?: Input<string | undefined>;
+  /** Refused: the pods of the node are selected by the Service's `selector`. */
+  targetRef?: Input<EndpointTarget | undefined>;
+  /** Accepted: on one node all are equally near. */
+  zone?: Input<string | undefined>;
+}
+
+/** Whether connections go to an endpoint. */
+export interface EndpointConditions {
+  /** Default `true`. */
+  ready?: Input<boolean | undefined>;
+  /** Accepted: `ready` decides. */
+  serving?: Input<boolean | undefined>;
+  /** Accepted: `ready` decides. */
+  terminating?: Input<boolean | undefined>;
+}
+
+/** Refused with `hints`. */
+export interface EndpointHints {
+  forNodes?: Input<Input<{ name: Input<string> }>[] | undefined>;
+  forZones?: Input<Input<{ name: Input<string> }>[] | undefined>;
+}
+
+/** Refused with `targetRef`. */
+export interface EndpointTarget {
+  apiVersion?: Input<string | undefined>;
+  fieldPath?: Input<string | undefined>;
+  kind?: Input<string | undefined>;
+  name?: Input<string | undefined>;
+  namespace?: Input<string | undefined>;
+  resourceVersion?: Input<string | undefined>;
+  uid?: Input<string | undefined>;
+}
+
+/** A port of endpoints. */
+export interface EndpointPort {
+  /** Says what is spoken; without effect on the node. */
+  appProtocol?: Input<string | undefined>;
+  /** That of the Service's port. */
+  name?: Input<string | undefined>;
+  /** 1 to 65535. */
+  port?: Input<number | undefined>;
+  /** `TCP` (default), `UDP` or `SCTP`. */
+  protocol?: Input<string | undefined>;
 }

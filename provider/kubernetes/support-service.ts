@@ -1,5 +1,18 @@
 /** Which fields of a Service there are, and what becomes of each, in the words of `support.ts`. */
-import { boolean, type Fields, integer, integerOrString, LIST, map, object, REQUIRED, refused, string } from "./field";
+import {
+  boolean,
+  type Fields,
+  integer,
+  integerOrString,
+  LIST,
+  map,
+  object,
+  REQUIRED,
+  refused,
+  refusedList,
+  refusedMap,
+  string,
+} from "./field";
 import { METADATA } from "./support";
 
 const policy = { values: ["Cluster", "Local"] } as const;
@@ -46,11 +59,50 @@ export const SERVICE: Fields = {
       sessionAffinityConfig: object("For how long.", {
         clientIP: object("For how long.", { timeoutSeconds: integer("1 to 86400. Default 10800.") }),
       }),
+      topologyKeys: refusedList("Kubernetes itself has given it up", "never"),
       trafficDistribution: string("Without effect: on one node all pods are equally near."),
       type: string("From where it is reached. Default `ClusterIP`.", {
         values: ["ClusterIP", "NodePort", "LoadBalancer"],
       }),
     },
     REQUIRED,
+  ),
+};
+
+/** An EndpointSlice, from the top of a manifest. */
+export const ENDPOINT_SLICE: Fields = {
+  addressType: string("`IPv4`: the node's pods have no other.", { ...REQUIRED, values: ["IPv4"] }),
+  apiVersion: string("As in Kubernetes.", { values: ["discovery.k8s.io/v1"] }),
+  endpoints: object(
+    "Where the Service leads to.",
+    {
+      addresses: string("IPv4 addresses; the first counts.", { ...LIST, ...REQUIRED }),
+      conditions: object("Whether connections go there.", {
+        ready: boolean("Default `true`."),
+        serving: boolean("Without effect: `ready` decides."),
+        terminating: boolean("Without effect: `ready` decides."),
+      }),
+      deprecatedTopology: refusedMap("Kubernetes itself has given it up", "never"),
+      hints: refused("there are no zones", "never", { below: "forNodes[]{name} forZones[]{name}" }),
+      hostname: refused("there is no cluster DNS to give the name", "next"),
+      nodeName: string("The Node's name where it is on this node: then it counts for the policies `Local`."),
+      targetRef: refused("the pods of the node are selected by the Service's selector", "never", {
+        below: "apiVersion fieldPath kind name namespace resourceVersion uid",
+      }),
+      zone: string("Without effect: on one node all are equally near."),
+    },
+    LIST,
+  ),
+  kind: string("As in Kubernetes.", { values: ["EndpointSlice"] }),
+  metadata: object("The label `kubernetes.io/service-name` names the Service.", METADATA),
+  ports: object(
+    "The ports there.",
+    {
+      appProtocol: string("Says what is spoken; without effect on the node."),
+      name: string("That of the Service's port."),
+      port: integer("1 to 65535."),
+      protocol: string("Default `TCP`.", { values: ["TCP", "UDP", "SCTP"] }),
+    },
+    LIST,
   ),
 };

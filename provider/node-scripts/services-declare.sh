@@ -4,7 +4,7 @@
 #
 #   declared DIGEST · service NAMESPACE NAME · type TYPE · clusterIP IP|None|auto|- · selector KEY=VALUE
 #   port NAME|- PROTOCOL PORT TARGET NODEPORT|auto|- · affinity SECONDS · internal Local · external Local · publish
-#   externalIP IP · balancer · source RANGE · endpoint PORTNAME|- PROTOCOL IP NUMBER
+#   externalIP IP · balancer · source RANGE
 #
 # `auto` is filled in here, and `ingress IP` is added for a `balancer`. The files node/service-cidr and node/node-ports have
 # other ranges than 10.96.0.0/12 and 30000-32767.
@@ -182,7 +182,41 @@ remove() { # ID
   rm -rf "${state:?}/$id"
   [ ! -d "$state" ] || release ''
   all
-  if [ -n "$ids" ]; then apply "$id"; return; fi
+  if [ -n "$ids" ]; then apply "$id"; else tidy; fi
+}
+
+tidy() { # takes everything away, where no service is left
+  all
+  [ -z "$ids" ] || return 0
   if [ -e "$run/base" ]; then heal || return; fi
-  rm -rf "$state" "$run"
+  rm -rf "$run/base" "$run/names" "${state:?}/.addresses" "${state:?}/.ports"
+  rmdir "$state/.slices" "$state" 2>/dev/null
+  [ -d "$state" ] || rm -rf "$run"
+}
+
+# --- endpoints that are declared ---
+
+follow() { # FILE: the service that its endpoints are of, if it is declared
+  while IFS=$tab read -r key a b _; do
+    [ "$key" != slice ] || [ ! -e "$state/${a}_$b/spec" ] || { apply "${a}_$b"; return; }
+  done < "$1"
+}
+
+slice() { # NAME; the lines for services.awk come by standard input
+  mkdir -p "$state/.slices" || exit
+  before=''
+  if [ -e "$state/.slices/$1" ]; then before=$state/.slices/.before; mv -f "$state/.slices/$1" "$before"; fi
+  cat > "$state/.slices/.new" && mv -f "$state/.slices/.new" "$state/.slices/$1" || exit
+  # They may have been another service's.
+  if [ -n "$before" ]; then follow "$before" && rm -f "$before" || exit; fi
+  follow "$state/.slices/$1"
+}
+
+unslice() { # NAME
+  if [ -e "$state/.slices/$1" ]; then
+    mv -f "$state/.slices/$1" "$state/.slices/.before" || exit
+    follow "$state/.slices/.before" || exit
+    rm -f "$state/.slices/.before"
+  fi
+  tidy
 }

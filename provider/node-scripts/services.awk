@@ -4,6 +4,7 @@
 #   N TEXT NAME            a name that is known: the first 16 characters of base32(sha256(TEXT))
 #   C RANGE                the node's pod range
 #   P FILE ADDRESS STATE   a pod: what it says of itself, its address or -, and ready or not
+#   E FILE                 endpoints that are declared: lines `slice NAMESPACE SERVICE` and `endpoint PORT|- PROTOCOL IP NUMBER here|-`
 #   S ID FILE              a service, by its declaration; services-declare.sh tells the lines of both
 #
 # phase=names prints the texts whose names are missing, phase=select the services that select the one pod that is fed, phase=rules
@@ -11,6 +12,7 @@
 BEGIN { FS = "\t" }
 $1 == "N" { name[$2] = $3; next }
 $1 == "C" { range = $2; next }
+$1 == "E" { read_slice($2); next }
 $1 == "P" { read_pod($2, $3, $4); next }
 $1 == "S" {
   read_service($3)
@@ -35,9 +37,21 @@ function read_pod(file, ip, state, line, f) {
   close(file)
 }
 
+function read_slice(file, line, f, key, n) {
+  while ((getline line < file) > 0) {
+    split(line, f, "\t")
+    if (f[1] == "slice") key = f[2] "/" f[3]
+    else if (f[1] == "endpoint") {
+      n = ++explicit[key]
+      its_port[key, n] = f[2]; its_proto[key, n] = f[3]; its_target[key, n] = f[4] ":" f[5]; its_place[key, n] = f[6] == "here"
+    }
+  }
+  close(file)
+}
+
 function read_service(file, line, f) {
   ns = svc = ip = affinity = internal = external = publish = ""
-  selectors = ports = externals = ingresses = sources = explicit = 0
+  selectors = ports = externals = ingresses = sources = 0
   while ((getline line < file) > 0) {
     split(line, f, "\t")
     if (f[1] == "service") { ns = f[2]; svc = f[3] }
@@ -55,10 +69,6 @@ function read_service(file, line, f) {
     else if (f[1] == "externalIP") external_ip[++externals] = f[2]
     else if (f[1] == "ingress") ingress[++ingresses] = f[2]
     else if (f[1] == "source") source[++sources] = f[2]
-    else if (f[1] == "endpoint") {
-      explicit++
-      its_port[explicit] = f[2]; its_proto[explicit] = f[3]; its_address[explicit] = f[4]; its_number[explicit] = f[5]
-    }
   }
   close(file)
   has_address = ip ~ /^[0-9]/
@@ -70,7 +80,8 @@ function selects(n, i) {
   return 1
 }
 
-function find_endpoints(p, n, i, at) {
+function find_endpoints(p, n, i, at, key) {
+  key = ns "/" svc
   for (p = 1; p <= ports; p++) {
     endpoints[p] = 0
     for (n = 1; n <= count; n++) {
@@ -79,8 +90,8 @@ function find_endpoints(p, n, i, at) {
       if (at !~ /^[0-9]+$/) at = (n, at, proto[p]) in number ? number[n, at, proto[p]] : ""
       if (at != "") add(p, address[n] ":" at, 1)
     }
-    for (i = 1; i <= explicit; i++)
-      if (its_port[i] == port_name[p] && its_proto[i] == proto[p]) add(p, its_address[i] ":" its_number[i], 0)
+    for (i = 1; i <= explicit[key]; i++)
+      if (its_port[key, i] == port_name[p] && its_proto[key, i] == proto[p]) add(p, its_target[key, i], its_place[key, i])
   }
 }
 

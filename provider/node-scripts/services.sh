@@ -5,6 +5,8 @@
 #
 #   services.sh put ID       declares the service, by the lines of standard input, and puts its rules into force
 #   services.sh remove ID    withdraws it; with the last one all chains go
+#   services.sh slice NAME   declares endpoints, by the lines of standard input; unslice NAME withdraws them
+#   services.sh tidy         takes away what is left where no service is
 #   services.sh apply ID     puts its rules into force, at boot
 #   services.sh sync DIR     a pod has changed, whose keeper has the folder DIR
 #   services.sh sync         any of them may have
@@ -13,6 +15,7 @@
 # /var/lib/barepod/services/ID/spec      the declaration: see services-declare.sh. ID is NAMESPACE_NAME
 # /var/lib/barepod/services/ID/program   this program, for who only reads
 # /var/lib/barepod/services/.addresses/IP, .ports/PROTOCOL-PORT    who has it: ID
+# /var/lib/barepod/services/.slices/NAME    endpoints that are declared: see services.awk
 # /run/barepod/services/ID.rules         what is in force for it    /run/barepod/services/lock    held while anything changes
 # /run/barepod/services/names            chain names that are known: N<TAB>TEXT<TAB>NAME
 # /run/barepod/process/DIR/pod.spec      what a pod says of itself: pod NAMESPACE NAME · label KEY=VALUE · port NAME PROTOCOL NUMBER
@@ -78,6 +81,7 @@ feed() { # ID…: what services.awk reads
   range=10.244.0.0/24
   { read -r range < "$node/pod-cidr"; } 2>/dev/null
   printf 'C\t%s\n' "$range"
+  for each in "$state"/.slices/*; do [ ! -e "$each" ] || printf 'E\t%s\n' "$each"; done
   for each in "$pods"/*/; do tell_pod "${each%/}" 2>/dev/null; done
   for each do printf 'S\t%s\t%s\n' "$each" "$state/$each/spec"; done
 }
@@ -201,6 +205,12 @@ case ${1-}:$# in
     . "$bin/services-declare.sh"
     remove "$2"
     ;;
+  slice:2 | unslice:2 | tidy:1)
+    lock
+    # shellcheck source=provider/node-scripts/services-declare.sh
+    . "$bin/services-declare.sh"
+    "$@"
+    ;;
   apply:2) lock && apply "$2" ;;
   check:2)
     lock
@@ -212,5 +222,5 @@ case ${1-}:$# in
     lock
     sync "${2-}"
     ;;
-  *) echo "services.sh put|remove|apply|check ID, services.sh sync [DIR]" >&2; exit 2 ;;
+  *) echo "services.sh put|remove|apply|check ID, services.sh slice|unslice NAME, services.sh sync [DIR], services.sh tidy" >&2; exit 2 ;;
 esac

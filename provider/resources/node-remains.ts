@@ -37,6 +37,11 @@ rmdir -- "$3" 2>/dev/null
         ownersFolder,
       ),
       all(
+        raw(
+          "remove the rules of Services that are gone",
+          'if [ -d /run/barepod/services ]; then for each in "$1"/*/services.sh; do [ ! -x "$each" ] || { "$each" tidy; break; }; done; fi',
+          "/var/lib/barepod/bin",
+        ),
         removeAllFolders(),
         removeNamespacesFolder(),
         raw("remove the control groups that were made on the way", removeAllParentsScript),

@@ -1,18 +1,20 @@
 /** Which kinds a manifest may be of: one line each. */
 import type * as pulumi from "@pulumi/pulumi";
 import { ConfigMap } from "../components/config-map";
+import { EndpointSlice } from "../components/endpoint-slice";
 import { Pod } from "../components/pod";
 import { Secret } from "../components/secret";
 import { Service } from "../components/service";
 import type { Fields } from "../kubernetes/field";
 import { normalizePod } from "../kubernetes/normalize";
+import { normalizeEndpointSlice } from "../kubernetes/normalize-endpoint-slice";
 import { normalizeConfigMap, normalizeSecret } from "../kubernetes/normalize-object";
 import { normalizeService } from "../kubernetes/normalize-service";
 import type { ConfigMapManifest, SecretManifest } from "../kubernetes/object-types";
-import type { ServiceManifest } from "../kubernetes/service-types";
+import type { EndpointSliceManifest, ServiceManifest } from "../kubernetes/service-types";
 import { POD } from "../kubernetes/support";
 import { CONFIG_MAP, SECRET } from "../kubernetes/support-objects";
-import { SERVICE } from "../kubernetes/support-service";
+import { ENDPOINT_SLICE, SERVICE } from "../kubernetes/support-service";
 import type { PodManifest } from "../kubernetes/types";
 import type { Node } from "../resources/node";
 
@@ -53,6 +55,14 @@ export const KINDS = [
     fields: SERVICE,
     check: normalizeService,
     create: (name, manifest, on, options) => new Service(name, { ...(manifest as ServiceManifest), on }, options),
+  },
+  {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    fields: ENDPOINT_SLICE,
+    check: normalizeEndpointSlice,
+    create: (name, manifest, on, options) =>
+      new EndpointSlice(name, { ...(manifest as EndpointSliceManifest), on }, options),
   },
   {
     apiVersion: "v1",

@@ -27,6 +27,7 @@ const specFields: Record<keyof ServiceSpec, true> = {
   selector: true,
   sessionAffinity: true,
   sessionAffinityConfig: true,
+  topologyKeys: true,
   trafficDistribution: true,
   type: true,
 };

@@ -2,12 +2,19 @@
  * Proves at compile time (`npm run typecheck`) that specs move between Barepod and @pulumi/kubernetes unchanged.
  * That no field is missing on either side is proved by `support.test.ts`: optional fields do not show in assignability.
  */
-import type { core as classes } from "@pulumi/kubernetes";
+import type { core as classes, discovery } from "@pulumi/kubernetes";
 import type * as inputs from "@pulumi/kubernetes/types/input";
 import type * as outputs from "@pulumi/kubernetes/types/output";
 import type { Container } from "../../provider/kubernetes/container-types";
 import type { ConfigMapManifest, SecretManifest } from "../../provider/kubernetes/object-types";
-import type { ServiceManifest, ServicePort, ServiceSpec } from "../../provider/kubernetes/service-types";
+import type {
+  Endpoint,
+  EndpointPort,
+  EndpointSliceManifest,
+  ServiceManifest,
+  ServicePort,
+  ServiceSpec,
+} from "../../provider/kubernetes/service-types";
 import type { ObjectMeta, PodManifest, PodSpec } from "../../provider/kubernetes/types";
 import type { Volume } from "../../provider/kubernetes/volume-types";
 
@@ -24,6 +31,7 @@ export type Proofs = [
   Assignable<ConfigMapManifest, classes.v1.ConfigMapArgs>,
   Assignable<SecretManifest, classes.v1.SecretArgs>,
   Assignable<ServiceManifest, classes.v1.ServiceArgs>,
+  Assignable<EndpointSliceManifest, discovery.v1.EndpointSliceArgs>,
   // Our inputs to theirs: the hand-over to a cluster.
   Assignable<inputs.core.v1.PodSpec, PodSpec>,
   Assignable<inputs.meta.v1.ObjectMeta, ObjectMeta>,
@@ -33,6 +41,9 @@ export type Proofs = [
   Assignable<classes.v1.ConfigMapArgs, ConfigMapManifest>,
   Assignable<classes.v1.SecretArgs, SecretManifest>,
   Assignable<classes.v1.ServiceArgs, ServiceManifest>,
+  Assignable<discovery.v1.EndpointSliceArgs, EndpointSliceManifest>,
+  Assignable<keyof inputs.discovery.v1.EndpointPort, keyof EndpointPort>,
+  Assignable<keyof inputs.discovery.v1.Endpoint, keyof Endpoint>,
   // No field of a Service is missing on either side.
   Assignable<keyof ServiceSpec, keyof inputs.core.v1.ServiceSpec>,
   Assignable<keyof inputs.core.v1.ServiceSpec, keyof ServiceSpec>,

@@ -17,6 +17,8 @@ import {
   Process,
   RootFs,
   Secret,
+  ServiceEndpoints,
+  ServiceProxy,
   VethPair,
 } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -32,6 +34,8 @@ import { mountSpec } from "../../provider/resources/mount";
 import { namespaceSpec } from "../../provider/resources/namespace";
 import { processSpec } from "../../provider/resources/process";
 import { rootFsSpec } from "../../provider/resources/root-fs";
+import { serviceEndpointsSpec } from "../../provider/resources/service-endpoints";
+import { serviceProxySpec } from "../../provider/resources/service-proxy";
 import { vethPairSpec } from "../../provider/resources/veth-pair";
 // @ts-expect-error: the tools are JavaScript without types
 import { localDirectory } from "../../tools/lib/paths.mjs";
@@ -64,6 +68,22 @@ const primitives: readonly { Type: Class; fields: Fields; valid: object }[] = [
     Type: HostPorts,
     fields: hostPortsSpec.fields,
     valid: { namespace: "/run/barepod/namespaces/x", interface: "x", ports: [{ hostPort: 8080, containerPort: 80 }] },
+  },
+  {
+    Type: ServiceProxy,
+    fields: serviceProxySpec.fields,
+    valid: { namespace: "shop", name: "web", ports: [{ port: 80 }] },
+  },
+  {
+    Type: ServiceEndpoints,
+    fields: serviceEndpointsSpec.fields,
+    valid: {
+      namespace: "shop",
+      name: "web",
+      service: "web",
+      ports: [{ port: 80 }],
+      endpoints: [{ address: "192.0.2.7" }],
+    },
   },
   { Type: IptablesRule, fields: ruleFields, valid: { chain: "INPUT", jump: "DROP" } },
   { Type: IptablesChain, fields: iptablesChainSpec.fields, valid: { name: "MINE" } },

@@ -1,5 +1,5 @@
 /** Services through the real engine, by packets, each with its control; and the chapter's own lines. */
-import { Node, Pod, Service } from "barepod";
+import { EndpointSlice, Node, Pod, Service } from "barepod";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ServiceSpec } from "../../provider/kubernetes/service-types";
 import type { PodSpec } from "../../provider/kubernetes/types";
@@ -100,6 +100,14 @@ describe.skipIf(obstacle)(`Services${obstacle === undefined ? "" : ` (${obstacle
       selector: { app: "nobody" },
       ports: [{ port: 80, nodePort: 30082 }],
     });
+    service("elsewhere", { clusterIP: "10.96.0.23", ports: [{ port: 80 }] });
+    new EndpointSlice("slice", {
+      on,
+      metadata: { ...metadata, labels: { "kubernetes.io/service-name": "elsewhere" } },
+      addressType: "IPv4",
+      endpoints: [{ addresses: [outside.host] }, { addresses: ["192.0.2.9"], conditions: { ready: false } }],
+      ports: [{ port: 7070 }],
+    });
     service("heads", { clusterIP: "None", selector: { app: "web" } });
     for (const name of ["a", "b", "c"])
       new Pod(name, { on, metadata: { ...metadata, labels: { app: "web" } }, spec: web(name) });
@@ -183,6 +191,17 @@ describe.skipIf(obstacle)(`Services${obstacle === undefined ? "" : ` (${obstacle
     await stack.refresh();
     await stack.up();
     expect(await ask(node.host, 30080)).toMatch(/^[abc] /);
+  });
+
+  test("lead to endpoints that are no pods", async () => {
+    await sh(
+      "setsid socat TCP-LISTEN:7070,fork,reuseaddr SYSTEM:'echo elsewhere' </dev/null >/dev/null 2>&1 & sleep 0.3",
+      outside,
+    );
+    expect(await inside("client", askTcp("10.96.0.23", 80))).toBe("elsewhere");
+    expect(await sh(askTcp("10.96.0.23", 80))).toBe("elsewhere");
+    // The control.
+    expect(await inside("client", askTcp("10.96.0.24", 80))).toBe("silent");
   });
 
   test("spread connections evenly", async () => {

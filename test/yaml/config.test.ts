@@ -258,9 +258,9 @@ on: x
         bad.yaml:7:7: spec.containers[0].imagee: no such field; did you mean image?
         bad.yaml:8:24: spec.containers[0].command[1]: must be a string, not a number; put it into quotes
         bad.yaml:10:21: spec.containers[0].env[0].value: must be a string, not a boolean; put it into quotes
-        bad.yaml:12:1: apps/v1 Deployment in document 2 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Service, v1 Pod
+        bad.yaml:12:1: apps/v1 Deployment in document 2 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Service, discovery.k8s.io/v1 EndpointSlice, v1 Pod
         bad.yaml:23:90: items[0].spec.containers[0].resources.limits.memory: must be a quantity such as 500m, 1.5, 200Mi or 1e3
-        bad.yaml:24:5: items[1]: v1 Endpoints in document 3 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Service, v1 Pod
+        bad.yaml:24:5: items[1]: v1 Endpoints in document 3 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Service, discovery.k8s.io/v1 EndpointSlice, v1 Pod
         bad.yaml:26:5: items[2]: must be an object with apiVersion and kind
         bad.yaml:28:1: apiVersion: is required"
     `);
@@ -324,7 +324,7 @@ on: x
     [
       "a misspelt kind",
       () => ({ on: on(), yaml: pod("web").replace("Pod", "pod") }),
-      "yaml:1:1: v1 pod in document 1 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Service, v1 Pod",
+      "yaml:1:1: v1 pod in document 1 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Service, discovery.k8s.io/v1 EndpointSlice, v1 Pod",
     ],
     [
       "no YAML",

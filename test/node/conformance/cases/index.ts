@@ -9,6 +9,7 @@ import { namespace, pidNamespace } from "./namespace";
 import { node } from "./node";
 import { process } from "./process";
 import { rootFs, rootFsOverlay } from "./root-fs";
+import { serviceEndpoints } from "./service-endpoints";
 import { serviceProxy } from "./service-proxy";
 import { vethPair } from "./veth-pair";
 
@@ -30,6 +31,7 @@ export const cases: readonly Case[] = [
   vethPair,
   hostPorts,
   serviceProxy,
+  serviceEndpoints,
   rule,
   commentedRule,
   chain,
