@@ -106,7 +106,8 @@ done
 if [ -s "$d/network.warnings" ]; then while IFS= read -r warning; do printf 'warning\\t%s\\n' "$warning"; done < "$d/network.warnings"; fi
 [ -e "$d/keeper.spec" ] || { echo broken; return 0; }
 if { read -r digest < "$d/volumes.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "volumes$t$digest"; fi
-if { read -r digest < "$d/pod.digest"; } 2>/dev/null || [ -n "\${digest-}" ]; then echo "registration$t$digest"; fi
+said=; { read -r said < "$d/pod.digest"; } 2>/dev/null
+[ -z "$said" ] || echo "registration$t$said"
 end=
 while IFS=$t read -r key name cgroup logs _ _ kind _; do
 case $key in restart|grace|deadline) echo "$key$t$name" ;; end) end=1 ;; container)

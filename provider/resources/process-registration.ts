@@ -34,7 +34,7 @@ export const registrationFields: Fields = {
   namedPorts: optional(
     list(
       object({
-        name: required(text({ max: 15, pattern: /^[a-z0-9-]+$/, form: "a port name" })),
+        name: required(text({ max: 15, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a port name" })),
         port: required(integer(1, 65_535)),
         protocol: required(oneOf("TCP", "UDP", "SCTP")),
       }),

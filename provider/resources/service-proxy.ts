@@ -114,7 +114,10 @@ const port = integer(1, 65_535);
 const target: Field = (value, path) =>
   typeof value === "number"
     ? port(value, path)
-    : text({ max: 15, pattern: /^[a-z0-9-]*[a-z][a-z0-9-]*$/, form: "a port or a port's name" })(value, path);
+    : text({ max: 15, pattern: /^(?=.*[a-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a port or a port's name" })(
+        value,
+        path,
+      );
 
 /** @internal */
 export const serviceProxySpec = defineSpec<ServiceProxyInputs, ServiceState>({

@@ -5,7 +5,7 @@ import { namespaceSpec } from "../../provider/resources/namespace";
 import type { ProcessInputs } from "../../provider/resources/process-args";
 import { vethPairSpec } from "../../provider/resources/veth-pair";
 import { type Places, type SeenProcess, source, type Within } from "./hostile-process";
-import type { Inputs } from "./hostile-trial";
+import type { Inputs, Odd } from "./hostile-trial";
 
 const namespace = "/run/barepod/namespaces/named";
 const address = "10.244.0.77";
@@ -29,6 +29,15 @@ export function podPlaces(seen: SeenProcess, within: Within): Places {
   const hosts = (own: object) => ({ ...inOwnRoot, namespace, hosts: { hostname: "a", ...own } });
   const dns = (own: object) => ({ ...inOwnRoot, dns: { policy: "ClusterFirst", ...own } });
   const named = { with: "hosts.hostname" };
+  const pod = { namespace: "default", name: "bad" };
+  const labelled: Odd = {
+    inputs: { pod },
+    look: async (inputs) => {
+      const said = (await run("cat", "/run/barepod/process/bad/pod.spec")).split("\n");
+      const labels = Object.entries(whole(inputs).labels ?? {});
+      expect(said).toEqual(expect.arrayContaining(labels.map(([key, value]) => `label\t${key}=${value}`)));
+    },
+  };
   return {
     namespace: { around: (text) => `/run/barepod/namespaces/${text}`, look: runs },
     "mounts[0]": { around: source, with: "hostPaths[0].path" },
@@ -51,6 +60,9 @@ export function podPlaces(seen: SeenProcess, within: Within): Places {
         });
       },
     },
+    "labels (a key)": labelled,
+    "labels.KEY": labelled,
+    "namedPorts[0].name": { inputs: { pod, namedPorts: [{ port: 80, protocol: "TCP" }] } },
     "pod.name": { inputs: { pod: { namespace: "default", name: "bad" } }, with: "pod.namespace" },
 
     "hosts.hostname": {

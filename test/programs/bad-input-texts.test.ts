@@ -13,6 +13,8 @@ import { namespaceSpec } from "../../provider/resources/namespace";
 import { nodeSpec } from "../../provider/resources/node";
 import { processSpec } from "../../provider/resources/process";
 import { rootFsSpec } from "../../provider/resources/root-fs";
+import { serviceEndpointsSpec } from "../../provider/resources/service-endpoints";
+import { serviceProxySpec } from "../../provider/resources/service-proxy";
 import { vethPairSpec } from "../../provider/resources/veth-pair";
 import { HandlerNode } from "../harness/handlers";
 import { hostileTexts } from "../harness/hostile";
@@ -72,6 +74,12 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
       const [{ [key]: text } = {}] = inputs[list] as Record<string, string>[];
       expect(await valuesOf(option, "iptables", chain)).toEqual(text === "" ? [] : [text]);
     };
+  };
+
+  const selectorShows: Odd["look"] = async ({ selector }) => {
+    const declared = (await run("cat", "/var/lib/barepod/services/bad_bad/spec")).split("\n");
+    const labels = Object.entries(selector ?? {}).map(([key, value]) => `selector\t${key}=${value}`);
+    expect(declared).toEqual(expect.arrayContaining(labels));
   };
 
   /** The files of the FileSet, by name. */
@@ -246,6 +254,23 @@ describe.skipIf(obstacle)(`hostile texts${obstacle === undefined ? "" : ` (${obs
         },
         "jumpFrom[0].comment": { look: chainShows("--comment", "BAD", "jumpFrom", "comment") },
       },
+    },
+    {
+      spec: serviceProxySpec,
+      valid: { namespace: "bad", name: "bad", ports: [{ port: 80 }], up: true },
+      odd: { "selector (a key)": { look: selectorShows }, "selector.KEY": { look: selectorShows } },
+    },
+    {
+      spec: serviceEndpointsSpec,
+      valid: {
+        namespace: "bad",
+        name: "bad",
+        service: "bad",
+        ports: [{ port: 80 }],
+        endpoints: [{ address: "192.0.2.7" }],
+        up: true,
+      },
+      odd: {},
     },
     { spec: nodeSpec, valid: { nonce: "n" }, odd: {}, own: ["nonce"] },
   ];

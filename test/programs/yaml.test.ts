@@ -140,7 +140,7 @@ new yaml.ConfigFile("app", { on: node, ${args} });
       "pod.yaml:7:7: spec.containers[0].imagee: no such field; did you mean image?",
       "pod.yaml:9:13: spec.containers[0].env[0].name: is required",
       "pod.yaml:9:15: spec.containers[0].env[0].nmae: no such field; did you mean name?",
-      "pod.yaml:12:1: v1 Job in document 2 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Pod",
+      "pod.yaml:12:1: v1 Job in document 2 is not supported; supported kinds: v1 ConfigMap, v1 Secret, v1 Service, discovery.k8s.io/v1 EndpointSlice, v1 Pod",
     ])
       expect(printed).toContain(line);
     expect(printed).not.toMatch(/^ +at /m);

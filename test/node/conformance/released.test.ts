@@ -99,8 +99,11 @@ describe.skipIf(obstacle).each(versions)("state of release %s", (version) => {
     await node?.[Symbol.asyncDispose]();
   });
 
+  // Before the first release pods did not say their labels to Services: saying them is an update in place.
+  const said = version === "0.1.0-pre" ? ["update Process pod-process"] : [];
+
   it("previews as unchanged", () => {
-    expect(changes(outcomes.previewed)).toEqual([]);
+    expect(changes(outcomes.previewed)).toEqual(said);
   });
 
   it("is read: what it tells of is missed when it is not there, and made again", () => {
@@ -110,8 +113,8 @@ describe.skipIf(obstacle).each(versions)("state of release %s", (version) => {
 
   it("is read: what is there is what it tells of", () => {
     expect(changes(outcomes.read)).toEqual([]);
-    expect(changes(outcomes.kept)).toEqual([]);
-    expect(outcomes.kept.frames).toEqual([]);
+    expect(changes(outcomes.kept)).toEqual(said);
+    if (said.length === 0) expect(outcomes.kept.frames).toEqual([]);
   });
 
   it("is deleted, and nothing is left", () => {
