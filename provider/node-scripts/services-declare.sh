@@ -189,7 +189,7 @@ tidy() { # takes everything away, where no service is left
   all
   [ -z "$ids" ] || return 0
   if [ -e "$run/base" ]; then heal || return; fi
-  rm -rf "$run/base" "$run/names" "${state:?}/.addresses" "${state:?}/.ports"
+  rm -rf "$run/base" "$run/names" "$run/pods" "${state:?}/.addresses" "${state:?}/.ports"
   rmdir "$state/.slices" "$state" 2>/dev/null
   [ -d "$state" ] || rm -rf "$run"
 }

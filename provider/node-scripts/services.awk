@@ -3,7 +3,7 @@
 #
 #   N TEXT NAME            a name that is known: the first 16 characters of base32(sha256(TEXT))
 #   C RANGE                the node's pod range
-#   P FILE ADDRESS STATE   a pod: what it says of itself, its address or -, and ready or not
+#   P DIR ADDRESS STATE    a pod that runs: its address, and ready or not; the lines of its pod.spec follow
 #   E FILE                 endpoints that are declared: lines `slice NAMESPACE SERVICE` and `endpoint PORT|- PROTOCOL IP NUMBER here|-`
 #   S ID FILE              a service, by its declaration; services-declare.sh tells the lines of both
 #
@@ -13,7 +13,10 @@ BEGIN { FS = "\t" }
 $1 == "N" { name[$2] = $3; next }
 $1 == "C" { range = $2; next }
 $1 == "E" { read_slice($2); next }
-$1 == "P" { read_pod($2, $3, $4); next }
+$1 == "P" { address[++count] = $3; ready[count] = $4 == "ready"; next }
+$1 == "pod" { space[count] = $2; next }
+$1 == "label" { label[count, $2] = 1; holders[space[count], $2] = holders[space[count], $2] " " count; next }
+$1 == "port" { number[count, $2, $3] = $4; next }
 $1 == "S" {
   read_service($3)
   if (phase == "select") { if (count > 0 && selects(1)) print $2; next }
@@ -23,18 +26,6 @@ $1 == "S" {
   printf "" > out
   for (p = 1; p <= ports; p++) if (has_address) render(p)
   close(out)
-}
-
-function read_pod(file, ip, state, line, f) {
-  count++
-  address[count] = ip; ready[count] = state == "ready"
-  while ((getline line < file) > 0) {
-    split(line, f, "\t")
-    if (f[1] == "pod") space[count] = f[2]
-    else if (f[1] == "label") label[count, f[2]] = 1
-    else if (f[1] == "port") number[count, f[2], f[3]] = f[4]
-  }
-  close(file)
 }
 
 function read_slice(file, line, f, key, n) {
@@ -80,12 +71,15 @@ function selects(n, i) {
   return 1
 }
 
-function find_endpoints(p, n, i, at, key) {
+function find_endpoints(p, n, i, at, key, some, candidate) {
   key = ns "/" svc
+  # One label leaves few pods of many.
+  some = selectors == 0 ? 0 : split(holders[ns, selector[1]], candidate, " ")
   for (p = 1; p <= ports; p++) {
     endpoints[p] = 0
-    for (n = 1; n <= count; n++) {
-      if (address[n] == "-" || !(ready[n] || publish) || !selects(n)) continue
+    for (i = 1; i <= some; i++) {
+      n = candidate[i] + 0
+      if (!(ready[n] || publish) || !selects(n)) continue
       at = target[p]
       if (at !~ /^[0-9]+$/) at = (n, at, proto[p]) in number ? number[n, at, proto[p]] : ""
       if (at != "") add(p, address[n] ":" at, 1)

@@ -17,6 +17,7 @@
 # /var/lib/barepod/services/.addresses/IP, .ports/PROTOCOL-PORT    who has it: ID
 # /var/lib/barepod/services/.slices/NAME    endpoints that are declared: see services.awk
 # /run/barepod/services/ID.rules         what is in force for it    /run/barepod/services/lock    held while anything changes
+# /run/barepod/services/pods             what the pods have said, as services.awk reads it
 # /run/barepod/services/names            chain names that are known: N<TAB>TEXT<TAB>NAME
 # /run/barepod/process/DIR/pod.spec      what a pod says of itself: pod NAMESPACE NAME · label KEY=VALUE · port NAME PROTOCOL NUMBER
 set -u
@@ -61,7 +62,7 @@ is_alive() { # PID START
   [ "$1" != Z ] && [ "$1" != X ] && [ "${20}" = "$start" ]
 }
 
-tell_pod() { # DIR: its line for services.awk
+tell_pod() { # DIR: its lines for services.awk, if it runs
   [ -e "$1/pod.spec" ] || return 0
   address='' verdict=not file=''
   while IFS=$tab read -r key value; do
@@ -70,10 +71,26 @@ tell_pod() { # DIR: its line for services.awk
   { read -r address < "$file"; } 2>/dev/null
   pid='' since=''
   { IFS=$tab read -r pid since < "$1/keeper.pid"; } 2>/dev/null
-  if [ -z "$since" ] || ! is_alive "$pid" "$since" || [ -e "$1/keeper.ending" ]; then address=''
-  elif [ -e "$1/keeper.ready" ]; then verdict=ready
+  if [ -z "$since" ] || ! is_alive "$pid" "$since" || [ -e "$1/keeper.ending" ] || [ -z "$address" ]; then return 0; fi
+  [ ! -e "$1/keeper.ready" ] || verdict=ready
+  printf 'P\t%s\t%s\t%s\n' "$1" "$address" "$verdict"
+  while IFS= read -r line; do printf '%s\n' "$line"; done < "$1/pod.spec"
+}
+
+tell_pods() { # what all pods say. Every pod says when it changes: it is asked once
+  if [ ! -e "$run/pods" ]; then
+    for each in "$pods"/*/; do tell_pod "${each%/}" 2>/dev/null; done > "$run/pods.new" && mv -f "$run/pods.new" "$run/pods"
   fi
-  printf 'P\t%s\t%s\t%s\n' "$1/pod.spec" "${address:--}" "$verdict"
+  cat "$run/pods"
+}
+
+renew_pod() { # DIR
+  [ -e "$run/pods" ] || return 0
+  {
+    awk -F "$tab" -v dir="$1" '$1 == "P" { skip = $2 == dir } !skip' "$run/pods"
+    tell_pod "$1" 2>/dev/null
+  } > "$run/pods.new"
+  mv -f "$run/pods.new" "$run/pods"
 }
 
 feed() { # ID…: what services.awk reads
@@ -82,7 +99,7 @@ feed() { # ID…: what services.awk reads
   { read -r range < "$node/pod-cidr"; } 2>/dev/null
   printf 'C\t%s\n' "$range"
   for each in "$state"/.slices/*; do [ ! -e "$each" ] || printf 'E\t%s\n' "$each"; done
-  for each in "$pods"/*/; do tell_pod "${each%/}" 2>/dev/null; done
+  tell_pods
   for each do printf 'S\t%s\t%s\n' "$each" "$state/$each/spec"; done
 }
 
@@ -152,6 +169,7 @@ apply() { # ID…: only what has changed
 
 heal() { # whatever is there becomes what it must be, in one transaction a table
   all
+  rm -f "$run/pods"
   : > "$run/base"
   # shellcheck disable=SC2086 # words
   render $ids || return
@@ -180,13 +198,17 @@ compare() { # ID…: prints `broken` when their rules are not what was rendered 
 
 sync() { # [DIR]
   if [ -n "${1-}" ]; then
+    renew_pod "$1"
     all
     # shellcheck disable=SC2086 # words
     ids=$({
-      printf 'P\t%s\t-\tnot\n' "$1/pod.spec"
+      printf 'P\t%s\t-\tnot\n' "$1"
+      cat "$1/pod.spec"
       for each in $ids; do printf 'S\t%s\t%s\n' "$each" "$state/$each/spec"; done
     } | awk -v phase=select -f "$bin/services.awk") || return
-  else all
+  else
+    rm -f "$run/pods"
+    all
   fi
   # shellcheck disable=SC2086
   [ -z "$ids" ] || apply $ids
