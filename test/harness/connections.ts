@@ -1,8 +1,8 @@
 /** Asking a port many times, from a node or from inside a pod: by the answers of servers that say who they are. */
 
-/** Shell text that prints what the port answers, or `refused`, or `silent` when nothing comes within a second. */
+/** Shell text that prints what the port answers, or `refused`, or `silent` when nothing comes within two seconds. */
 export function askTcp(address: string, port: number): string {
-  return `timeout 2 socat -T 1 - TCP:${address}:${port},connect-timeout=1 </dev/null 2>/tmp/ask.$$ | head -n 1 | grep . || { grep -q refused /tmp/ask.$$ && echo refused || echo silent; }; rm -f /tmp/ask.$$`;
+  return `timeout 4 socat -T 2 - TCP:${address}:${port},connect-timeout=2 </dev/null 2>/tmp/ask.$$ | head -n 1 | grep . || { grep -q refused /tmp/ask.$$ && echo refused || echo silent; }; rm -f /tmp/ask.$$`;
 }
 
 /** The same over UDP, from a source port of its own where one is given. */
