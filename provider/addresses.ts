@@ -1,5 +1,11 @@
-/** IPv4 ranges. */
+/** IPv4 addresses and ranges. */
 import { isIPv4 } from "node:net";
+import { type Field, parsed } from "./fields";
+
+/** An IPv4 address, as an input. */
+export const ipv4Address: Field = parsed((value) => {
+  if (typeof value !== "string" || !isIPv4(value)) throw new Error("must be an IPv4 address");
+});
 
 /**
  * Checks a range such as `10.244.0.0/24`: a network address, with room for a gateway and pods.

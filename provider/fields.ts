@@ -67,6 +67,11 @@ export function text(options: {
   };
 }
 
+/** A DNS label (RFC 1123). */
+export function dnsLabel(): Field {
+  return text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
+}
+
 /** An absolute path without `.`, `..`, empty segments or a slash at the end, so that one object has one name. */
 export function path(options: { root?: boolean } = {}): Field {
   const plain = text({ max: 4095 });

@@ -259,10 +259,6 @@ settle() { # makes DIR/keeper.ready agree with the containers. Whoever changes o
   done
 }
 
-announce() { # the node's Services follow
-  if [ -e "$dir/pod.spec" ] && [ -d /var/lib/barepod/services ]; then "$bin/services.sh" sync "$dir" 3<&- || :; fi
-}
-
 # --- all containers ---
 
 run() {

@@ -97,7 +97,7 @@ stop() {
   kill_group "$own/_keeper"
   each kill_all_of
   # A keeper that was killed has not said so.
-  if [ -e "$dir/pod.spec" ] && [ -d /var/lib/barepod/services ]; then "$bin/services.sh" sync "$dir" || :; fi
+  announce
   sweep && each sweep_leaf || return
   each forget
 }

@@ -91,6 +91,10 @@ escape() { # TEXT: sets escaped, as the launcher's configuration wants it; a TAB
   escaped=$escaped$rest
 }
 
+announce() { # the node's Services follow
+  if [ -e "$dir/pod.spec" ] && [ -d /var/lib/barepod/services ]; then "$bin/services.sh" sync "$dir" 3<&- || :; fi
+}
+
 # --- time ---
 
 clock() { # sets now, in hundredths of a second

@@ -154,12 +154,12 @@ put() { # ID. Nothing is touched before all of it is known to be possible
       *) text="$text$key${a:+$tab$a}${b:+$tab$b}${c:+$tab$c}${d:+$tab$d}$newline" ;;
     esac
   done
-  mkdir -p "$state/$id" "$state/.addresses" "$state/.ports" && { [ ! -e "$old" ] || cp "$old" "$old.old"; } && printf '%s\n' "$0" > "$state/$id/program" || exit
+  before=$(cat "$old" 2>/dev/null; echo x)
+  mkdir -p "$state/$id" "$state/.addresses" "$state/.ports" && printf '%s\n' "$0" > "$state/$id/program" || exit
   printf %s "$text" > "$state/$id/spec.new" && mv -f "$state/$id/spec.new" "$state/$id/spec" || exit
   release "$mine"
   for each in $mine; do printf '%s\n' "$id" > "$state/$each" || exit; done
-  if [ ! -e "$run/$id.rules" ] || ! cmp -s "$state/$id/spec" "$state/$id/spec.old"; then apply "$id" || return; fi
-  rm -f "$state/$id/spec.old"
+  if [ -z "$seen" ] || [ "$before" != "${text}x" ]; then apply "$id" || return; fi
   # What others have changed is put right with it.
   if [ -n "$seen" ]; then
     all

@@ -30,7 +30,7 @@ BEGIN {
 END {
   if (word == "check") check()
   if (word == "heal") {
-    if (ids > 0) add_base()
+    if (ids > 0) for (i = 1; i <= bases; i++) know(base_table[i], base_chain[i])
     for (i = 1; i <= ids; i++) load(run "/" id[i] ".rules.new", "new")
     for (t = 1; t <= 2; t++) heal(tables[t])
   }
@@ -78,15 +78,21 @@ function load(file, age, text, f) {
   close(file)
 }
 
+function know(table, chain) {
+  if ((table, chain) in seen) return
+  seen[table, chain] = 1
+  chains[table, ++many[table]] = chain
+}
+
 function note(age, table, chain, rule) {
-  if (!((table, chain) in seen)) { seen[table, chain] = 1; chains[table, ++many[table]] = chain }
+  know(table, chain)
   body[age, table, chain] = body[age, table, chain] rule "\n"
   rules[age, table, ++lines[age, table]] = rule
   rule_chain[age, table, lines[age, table]] = chain
   has[age, table, chain, rule] = 1
 }
 
-function change(table, i, chain, was, is, heads, out, gone, k) {
+function change(table, i, chain, was, is, heads, out, gone) {
   heads = out = gone = ""
   for (i = 1; i <= many[table]; i++) {
     chain = chains[table, i]
@@ -125,14 +131,7 @@ function forget(rule, chain, age, word, n, i, d, p) {
   if (!own(chain) && p != "") print "-p udp --orig-port-dst " p (d == "" ? "" : " --orig-dst " d) > flows
 }
 
-function add_base(i) {
-  for (i = 1; i <= bases; i++) {
-    if (!((base_table[i], base_chain[i]) in seen)) { seen[base_table[i], base_chain[i]] = 1; chains[base_table[i], ++many[base_table[i]]] = base_chain[i] }
-    if (base_rule[i] != "") wanted_base[base_table[i]] = wanted_base[base_table[i]] i " "
-  }
-}
-
-function heal(table, i, k, n, part, heads, out, gone, chain) {
+function heal(table, i, part, heads, out, gone, chain) {
   heads = out = gone = ""
   for (i = 1; i <= many[table]; i++) {
     chain = chains[table, i]
@@ -148,9 +147,8 @@ function heal(table, i, k, n, part, heads, out, gone, chain) {
     out = out "-A " rule_chain["new", table, i] " " rules["new", table, i] "\n"
     forget(rules["new", table, i], rule_chain["new", table, i], "new")
   }
-  n = split(wanted_base[table], part, " ")
-  for (k = 1; k <= n; k++) {
-    i = part[k] + 0
+  for (i = 1; i <= bases; i++) {
+    if (ids == 0 || base_table[i] != table || base_rule[i] == "") continue
     # In the kernel's chains before everybody else's, the first of ours first.
     if (base_chain[i] ~ /^KUBE-/) out = out "-A " base_chain[i] " " base_rule[i] "\n"
     else out = out "-I " base_chain[i] " " ++place[table, base_chain[i]] " " base_rule[i] "\n"
@@ -161,18 +159,14 @@ function heal(table, i, k, n, part, heads, out, gone, chain) {
 function check(i, t, chain, broken) {
   for (i = 1; i <= bases; i++)
     if (base_rule[i] == "" ? !((base_table[i], base_chain[i]) in there) : !((base_table[i], base_chain[i], base_rule[i]) in line)) broken = 1
-  for (i = 1; i <= ids; i++) load_for_check(run "/" id[i] ".rules")
-  for (t = 1; t <= 2; t++)
+  for (i = 1; i <= ids; i++) load(run "/" id[i] ".rules", "old")
+  for (t = 1; t <= 2; t++) {
     for (i = 1; i <= many[tables[t]]; i++) {
       chain = chains[tables[t], i]
       if (own(chain) && real[tables[t], chain] != body["old", tables[t], chain]) broken = 1
     }
-  for (t = 1; t <= 2; t++)
     for (i = 1; i <= lines["old", tables[t]]; i++)
       if (!((tables[t], rule_chain["old", tables[t], i], rules["old", tables[t], i]) in line)) broken = 1
+  }
   if (broken) print "broken"
-}
-function load_for_check(file, text, f) {
-  while ((getline text < file) > 0) { split(text, f, "\t"); note("old", f[1], f[2], f[3]) }
-  close(file)
 }

@@ -93,8 +93,7 @@ renew_pod() { # DIR
   mv -f "$run/pods.new" "$run/pods"
 }
 
-feed() { # ID…: what services.awk reads
-  [ ! -e "$run/names" ] || cat "$run/names"
+feed() { # ID…: what services.awk reads beside the names
   range=10.244.0.0/24
   { read -r range < "$node/pod-cidr"; } 2>/dev/null
   printf 'C\t%s\n' "$range"
@@ -106,12 +105,10 @@ feed() { # ID…: what services.awk reads
 # --- rules ---
 
 render() { # ID…: writes ID.rules.new for each
-  feed "$@" > "$run/feed" && awk -v phase=names -f "$bin/services.awk" "$run/feed" > "$run/unnamed" || return
-  if [ -s "$run/unnamed" ]; then
-    make_names || return
-    feed "$@" > "$run/feed" || return
-  fi
-  awk -v phase=rules -v run="$run" -f "$bin/services.awk" "$run/feed"
+  : >> "$run/names"
+  feed "$@" > "$run/feed" && awk -v phase=names -f "$bin/services.awk" "$run/names" "$run/feed" > "$run/unnamed" || return
+  [ ! -s "$run/unnamed" ] || make_names || return
+  awk -v phase=rules -v run="$run" -f "$bin/services.awk" "$run/names" "$run/feed"
 }
 
 make_names() { # of the texts in unnamed: one sha256sum for all of them
@@ -187,7 +184,7 @@ heal() { # whatever is there becomes what it must be, in one transaction a table
 check() { # a keeper may be about to say what has changed with its pod: that is done here as well
   [ -e "$run/$1.rules" ] || { echo broken; return; }
   render "$1" || return
-  if ! cmp -s "$run/$1.rules" "$run/$1.rules.new"; then apply "$1" || return; fi
+  if [ "$(cat "$run/$1.rules")" != "$(cat "$run/$1.rules.new")" ]; then apply "$1" || return; fi
   rm -f "$run/$1.rules.new" "$run/feed" "$run/unnamed"
   compare "$1"
 }
@@ -215,19 +212,7 @@ sync() { # [DIR]
 }
 
 case ${1-}:$# in
-  put:2)
-    lock
-    # shellcheck source=provider/node-scripts/services-declare.sh
-    . "$bin/services-declare.sh"
-    put "$2"
-    ;;
-  remove:2)
-    lock
-    # shellcheck source=provider/node-scripts/services-declare.sh
-    . "$bin/services-declare.sh"
-    remove "$2"
-    ;;
-  slice:2 | unslice:2 | tidy:1)
+  put:2 | remove:2 | slice:2 | unslice:2 | tidy:1)
     lock
     # shellcheck source=provider/node-scripts/services-declare.sh
     . "$bin/services-declare.sh"

@@ -1,9 +1,9 @@
-import { isIPv4 } from "node:net";
 import type * as pulumi from "@pulumi/pulumi";
+import { ipv4Address } from "../addresses";
 import { type Command, raw } from "../command/command";
 import { type HostPortsQuery, type HostPortsState, hostPortsOf } from "../facts/host-ports";
 import { addressFile } from "../facts/link";
-import { boolean, integer, list, object, oneOf, optional, type Problem, parsed, path, required, text } from "../fields";
+import { boolean, integer, list, object, oneOf, optional, type Problem, path, required, text } from "../fields";
 import { type Option, optionsOf, sameRule, savedText } from "../iptables/format";
 import type { Rule } from "../iptables/rule";
 import { isSameHostPort } from "../kubernetes/normalize-port";
@@ -66,11 +66,7 @@ export const hostPortsSpec = defineSpec<HostPortsInputs, HostPortsState>({
           hostPort: required(port),
           containerPort: required(port),
           protocol: optional(oneOf("TCP", "UDP", "SCTP")),
-          hostIP: optional(
-            parsed((value) => {
-              if (typeof value !== "string" || !isIPv4(value)) throw new Error("must be an IPv4 address");
-            }),
-          ),
+          hostIP: optional(ipv4Address),
         }),
         { min: 1, max: 1000 },
       ),

@@ -3,6 +3,7 @@ import { type ProcessState, processAt } from "../facts/process";
 import { stampFile } from "../facts/root-fs";
 import {
   boolean,
+  dnsLabel,
   type Fields,
   integer,
   list,
@@ -49,7 +50,6 @@ export type { Dns, Hosts } from "./process-network";
 export type { NamedPort } from "./process-registration";
 export type { ContainerStatus, PodCondition, TokenIssuer } from "./process-status";
 
-const containerName = text({ max: 63, pattern: /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, form: "a DNS label" });
 const id = integer(0, 2 ** 31 - 1);
 const word = text({ max: 131_071, empty: true, controls: true });
 
@@ -133,7 +133,7 @@ export const processSpec = defineSpec<ProcessInputs, ProcessState>({
     containers: optional(
       list(
         object({
-          name: required(containerName),
+          name: required(dnsLabel()),
           kind: optional(oneOf("init", "sidecar")),
           ...containerFields,
           command: required(list(word, { max: 1000 })),

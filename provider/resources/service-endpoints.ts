@@ -1,10 +1,11 @@
-import { isIPv4 } from "node:net";
 import type * as pulumi from "@pulumi/pulumi";
-import { raw, sh } from "../command/command";
+import { ipv4Address } from "../addresses";
+import { sh } from "../command/command";
 import { type DeclaredEndpoints, endpointsAt } from "../facts/service";
-import { boolean, integer, list, object, oneOf, optional, parsed, required, text } from "../fields";
+import { boolean, dnsLabel, integer, list, object, oneOf, optional, required, text } from "../fields";
 import { servicesPath } from "../node-programs";
 import { defineSpec, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
+import { declare, idOf, textOf } from "./service-declaration";
 
 /** An address that a Service leads to. */
 export interface EndpointTargetArgs {
@@ -44,7 +45,7 @@ export interface ServiceEndpointsInputs extends NodeInputs {
   readonly up: boolean;
 }
 
-const label = text({ max: 63, pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, form: "a DNS label" });
+const label = dnsLabel();
 
 /** @internal */
 export const serviceEndpointsSpec = defineSpec<ServiceEndpointsInputs, DeclaredEndpoints>({
@@ -73,11 +74,7 @@ export const serviceEndpointsSpec = defineSpec<ServiceEndpointsInputs, DeclaredE
     endpoints: required(
       list(
         object({
-          address: required(
-            parsed((value) => {
-              if (typeof value !== "string" || !isIPv4(value)) throw new Error("must be an IPv4 address");
-            }),
-          ),
+          address: required(ipv4Address),
           local: optional(boolean()),
         }),
         { max: 1000 },
@@ -88,21 +85,13 @@ export const serviceEndpointsSpec = defineSpec<ServiceEndpointsInputs, DeclaredE
   needsPrograms: () => true,
   observe: (inputs) => endpointsAt(idOf(inputs)),
   plan: (inputs, seen) =>
-    seen?.text === textOf(inputs)
+    seen?.text === declaration(inputs)
       ? []
-      : [
-          raw(
-            "declare the endpoints",
-            `printf '%s\\n' "$1" | "$2" slice "$3"`,
-            textOf(inputs),
-            servicesPath(),
-            idOf(inputs),
-          ),
-        ],
+      : [declare("declare the endpoints", "slice", declaration(inputs), idOf(inputs))],
   undo: () => [],
   // The folders may be there without the file.
   cleanup: (inputs) => [sh(servicesPath(), "unslice", idOf(inputs))],
-  drift: (inputs, seen) => (seen.text === textOf(inputs) ? {} : { up: false }),
+  drift: (inputs, seen) => (seen.text === declaration(inputs) ? {} : { up: false }),
 });
 
 /**
@@ -125,12 +114,8 @@ export class ServiceEndpoints extends NodeResource {
   }
 }
 
-function idOf({ namespace, name }: ServiceEndpointsInputs): string {
-  return `${namespace}_${name}`;
-}
-
 /** The lines that node-scripts/services.awk reads. */
-function textOf({ namespace, service, ports, endpoints }: ServiceEndpointsInputs): string {
+function declaration({ namespace, service, ports, endpoints }: ServiceEndpointsInputs): string {
   const lines = ports.flatMap(({ name, port, protocol }) =>
     endpoints.map(({ address, local }) => [
       "endpoint",
@@ -141,5 +126,5 @@ function textOf({ namespace, service, ports, endpoints }: ServiceEndpointsInputs
       local === true ? "here" : "-",
     ]),
   );
-  return [["slice", namespace, service], ...lines].map((line) => line.join("\t")).join("\n");
+  return textOf([["slice", namespace, service], ...lines]);
 }

@@ -1,9 +1,11 @@
 import { isIPv4 } from "node:net";
 import type * as pulumi from "@pulumi/pulumi";
-import { type Command, raw, sh } from "../command/command";
+import { ipv4Address } from "../addresses";
+import { type Command, sh } from "../command/command";
 import { type ServiceState, serviceAt } from "../facts/service";
 import {
   boolean,
+  dnsLabel,
   type Field,
   integer,
   list,
@@ -19,6 +21,7 @@ import {
 import { digest } from "../naming";
 import { servicesPath } from "../node-programs";
 import { defineSpec, type NodeInputs, NodeResource, type PrimitiveArgs } from "../resource";
+import { declare, idOf, textOf } from "./service-declaration";
 
 /** A port of a Service, and where it leads. */
 export interface ServiceProxyPort {
@@ -102,10 +105,7 @@ export interface ServiceProxyInputs extends NodeInputs, Omit<Args, "adopt"> {
   readonly up: boolean;
 }
 
-const label = text({ max: 63, pattern: /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, form: "a DNS label" });
-const address = parsed((value) => {
-  if (typeof value !== "string" || !isIPv4(value)) throw new Error("must be an IPv4 address");
-});
+const label = dnsLabel();
 const range = parsed((value) => {
   const [network = "", prefix = ""] = typeof value === "string" ? value.split("/") : [];
   if (!isIPv4(network) || !/^\d{1,2}$/.test(prefix) || Number(prefix) > 32) throw new Error("must be an IPv4 range");
@@ -127,7 +127,7 @@ export const serviceProxySpec = defineSpec<ServiceProxyInputs, ServiceState>({
     namespace: required(label),
     name: required(label),
     type: optional(oneOf("ClusterIP", "NodePort", "LoadBalancer")),
-    clusterIP: optional((value, path) => (value === "None" ? [] : address(value, path))),
+    clusterIP: optional((value, path) => (value === "None" ? [] : ipv4Address(value, path))),
     selector: optional(
       record(text({ max: 317, pattern: /^[!-~]+$/, form: "a label" }), text({ max: 63, empty: true })),
     ),
@@ -143,7 +143,7 @@ export const serviceProxySpec = defineSpec<ServiceProxyInputs, ServiceState>({
         { max: 1000 },
       ),
     ),
-    externalIPs: optional(list(address, { max: 100 })),
+    externalIPs: optional(list(ipv4Address, { max: 100 })),
     loadBalancerSourceRanges: optional(list(range, { max: 1000 })),
     allocateLoadBalancerNodePorts: optional(boolean()),
     affinitySeconds: optional(integer(1, 86_400)),
@@ -158,15 +158,7 @@ export const serviceProxySpec = defineSpec<ServiceProxyInputs, ServiceState>({
   plan: (inputs, seen) =>
     seen?.whole === true && seen.declared === declaredOf(inputs)
       ? []
-      : [
-          raw(
-            "declare the Service",
-            `printf '%s\\n' "$1" | "$2" put "$3"`,
-            declaration(inputs),
-            servicesPath(),
-            idOf(inputs),
-          ),
-        ],
+      : [declare("declare the Service", "put", declaration(inputs), idOf(inputs))],
   undo: () => [],
   // Rules may be there without the declaration.
   cleanup: (inputs) => [sh(servicesPath(), "remove", idOf(inputs))],
@@ -205,10 +197,6 @@ export class ServiceProxy extends NodeResource {
   constructor(name: string, args: ServiceProxyArgs, options?: pulumi.CustomResourceOptions) {
     super(serviceProxySpec.type, name, { ...args, up: true }, ["assignedIP", "assignedPorts", "ingress"], options);
   }
-}
-
-function idOf({ namespace, name }: ServiceProxyInputs): string {
-  return `${namespace}_${name}`;
 }
 
 function check({ ports = [], ...inputs }: ServiceProxyInputs): Problem[] {
@@ -262,16 +250,10 @@ function lines(inputs: ServiceProxyInputs): (string | number)[][] {
   ];
 }
 
-function textOf(inputs: ServiceProxyInputs): string {
-  return lines(inputs)
-    .map((line) => line.join("\t"))
-    .join("\n");
-}
-
 function declaredOf(inputs: ServiceProxyInputs): string {
-  return digest(textOf(inputs));
+  return digest(textOf(lines(inputs)));
 }
 
 function declaration(inputs: ServiceProxyInputs): string {
-  return `declared\t${declaredOf(inputs)}\n${textOf(inputs)}`;
+  return `declared\t${declaredOf(inputs)}\n${textOf(lines(inputs))}`;
 }
